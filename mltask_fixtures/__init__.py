@@ -5,5 +5,81 @@ Every public name is loaded when it is first used, so importing the package cost
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mltask_fixtures._errors import MLTaskFixturesError
+    from mltask_fixtures.cassette import use_cassette
+    from mltask_fixtures.contract import (
+        DIALECTS,
+        AgentExecutionTask,
+        BatchIngestTask,
+        BatchPredictionTask,
+        DeployModelTask,
+        Dialect,
+        ExecutionTask,
+        Finding,
+        FunctionName,
+        InputType,
+        InvalidTaskError,
+        LoadModelTask,
+        PredictionTask,
+        RegisterModelTask,
+        Task,
+        TaskState,
+        TaskType,
+        TrainingAndPredictionTask,
+        TrainingTask,
+        UploadModelTask,
+        check,
+        parse_task,
+    )
+    from mltask_fixtures.factory import TaskFactory
+
+__all__ = [
+    "DIALECTS",
+    "AgentExecutionTask",
+    "BatchIngestTask",
+    "BatchPredictionTask",
+    "DeployModelTask",
+    "Dialect",
+    "ExecutionTask",
+    "Finding",
+    "FunctionName",
+    "InputType",
+    "InvalidTaskError",
+    "LoadModelTask",
+    "MLTaskFixturesError",
+    "PredictionTask",
+    "RegisterModelTask",
+    "Task",
+    "TaskFactory",
+    "TaskState",
+    "TaskType",
+    "TrainingAndPredictionTask",
+    "TrainingTask",
+    "UploadModelTask",
+    "check",
+    "parse_task",
+    "use_cassette",
+]
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "MLTaskFixturesError": "mltask_fixtures._errors",
+    "TaskFactory": "mltask_fixtures.factory",
+    "use_cassette": "mltask_fixtures.cassette",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_ROOMS.get(name, "mltask_fixtures.contract")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

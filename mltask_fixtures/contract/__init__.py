@@ -1,0 +1,74 @@
+"""What the task API may answer: words, ids, models, the table of dialects, and the check that reads it."""
+
+from mltask_fixtures.contract.check import InvalidTaskError, check, parse_task
+from mltask_fixtures.contract.dialect import (
+    DIALECTS,
+    Dialect,
+    ErrorAnswer,
+    ErrorForm,
+    Kind,
+    NewerServerWarning,
+    UnknownDialectError,
+)
+from mltask_fixtures.contract.ids import (
+    DocumentId,
+    decode_document_id,
+    is_node_id,
+    mint_document_id,
+    mint_node_id,
+)
+from mltask_fixtures.contract.reading import Finding
+from mltask_fixtures.contract.responses import check_exchange
+from mltask_fixtures.contract.task import (
+    KINDS,
+    AgentExecutionTask,
+    BatchIngestTask,
+    BatchPredictionTask,
+    DeployModelTask,
+    ExecutionTask,
+    LoadModelTask,
+    PredictionTask,
+    RegisterModelTask,
+    Task,
+    TrainingAndPredictionTask,
+    TrainingTask,
+    UploadModelTask,
+)
+from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
+
+__all__ = [
+    "DIALECTS",
+    "KINDS",
+    "AgentExecutionTask",
+    "BatchIngestTask",
+    "BatchPredictionTask",
+    "DeployModelTask",
+    "Dialect",
+    "DocumentId",
+    "ErrorAnswer",
+    "ErrorForm",
+    "ExecutionTask",
+    "Finding",
+    "FunctionName",
+    "InputType",
+    "InvalidTaskError",
+    "Kind",
+    "LoadModelTask",
+    "NewerServerWarning",
+    "PredictionTask",
+    "RegisterModelTask",
+    "Task",
+    "TaskState",
+    "TaskType",
+    "TrainingAndPredictionTask",
+    "TrainingTask",
+    "UnknownDialectError",
+    "UploadModelTask",
+    "check",
+    "check_exchange",
+    "decode_document_id",
+    "is_node_id",
+    "mint_document_id",
+    "mint_node_id",
+    "parse_task",
+]
