@@ -152,9 +152,7 @@ def _finding(error: Any) -> Finding:
     kind, code = error["type"], _CODES.get(error["type"], "wrong_type")
     if kind.startswith("union_tag"):
         seen = error["input"].get("task_type")
-        return (
-            _unknown_word("task_type", seen) if code == "unknown_word" else _missing("task_type", "every task has it")
-        )
+        return unknown_word("task_type", seen) if code == "unknown_word" else _missing("task_type", "every task has it")
     if kind == "time_order":
         seen, rule = str(error["ctx"]["last"]), f"it must not lie before create_time, {error['ctx']['create']}"
         return Finding(code, "last_update_time", seen, rule)
@@ -169,7 +167,7 @@ def _finding(error: Any) -> Finding:
     if error["input"] is None:
         return Finding("null", key, "null", "a server leaves a key without value out")
     if code == "unknown_word" and isinstance(error["input"], str):
-        return _unknown_word(key, error["input"])
+        return unknown_word(key, error["input"])
     where = ".".join(str(part) for part in error["loc"][1:] if isinstance(part, int) or part == key)
     return Finding(code, where, show(error["input"]), f"it is {model.model_fields[key].description}")
 
@@ -178,7 +176,8 @@ def _missing(key: str, rule: str) -> Finding:
     return Finding("missing", key, "missing", rule)
 
 
-def _unknown_word(key: str, seen: Any) -> Finding:
+def unknown_word(key: str, seen: Any) -> Finding:
+    """Say that no server knows a word, and which known one is nearest."""
     if seen is None:
         return Finding("null", key, "null", "a server leaves a key without value out")
     if not isinstance(seen, str):
@@ -221,28 +220,30 @@ def _disagreements(
         return
     if not (isinstance(state, str) and state in set(TaskState)):
         return
-    task_type, state = TaskType(task_type), TaskState(state)
-    kind = dialect.kinds.get(task_type)
-    if kind is None:
-        yield Finding("unreachable_type", "task_type", task_type.value, _why_no_type(task_type, dialect))
+    if contradiction := unreachable(TaskType(task_type), TaskState(state), dialect):
+        yield contradiction
         return
-    if state not in kind.states:
-        reachable = ", ".join(word.value for word in kind.states)
-        rule = f"in {dialect.name} a {task_type.value} task is only ever seen as {reachable}"
-        yield Finding("unreachable_state", "state", state.value, rule)
-        return
-    seen = _Seen(body, kind, state, dialect)
-    for rule_ in _RULES:
-        yield from rule_(seen)
+    seen = _Seen(body, dialect.kinds[TaskType(task_type)], TaskState(state), dialect)
+    for rule in _RULES:
+        yield from rule(seen)
     if dialect.ordered:
         if surface == "get":
             yield from _key_order(body)
         yield from _id_time(seen, task_id)
 
 
-def _why_no_type(task_type: TaskType, dialect: Dialect) -> str:
-    shown = ", ".join(word.value for word in dialect.kinds)
-    return f"a {dialect.name} server never shows such a task (known since {task_type.since}); it shows {shown}"
+def unreachable(task_type: TaskType, state: TaskState, dialect: Dialect) -> Finding | None:
+    """Tell why a dialect never shows a task of this type in this state; None if it does."""
+    kind = dialect.kinds.get(task_type)
+    if kind is None:
+        shown = ", ".join(word.value for word in dialect.kinds)
+        rule = f"a {dialect.name} server never shows such a task (known since {task_type.since}); it shows {shown}"
+        return Finding("unreachable_type", "task_type", task_type.value, rule)
+    if state not in kind.states:
+        reachable = ", ".join(word.value for word in kind.states)
+        rule = f"in {dialect.name} a {task_type.value} task is only ever seen as {reachable}"
+        return Finding("unreachable_state", "state", state.value, rule)
+    return None
 
 
 def _presence(seen: _Seen) -> Iterator[Finding]:

@@ -96,6 +96,8 @@ class Dialect:
     """Whether the keys come in the server's fixed order, and the ids in the server's form."""
     remote_numbers: Literal["doubles", "as sent"] = "as sent"
     """What becomes of the numbers in a batch job's remote answer."""
+    remote_adds: tuple[str, ...] = ()
+    """The keys, all of them null, that the server adds to a batch job's remote answer."""
     unknown_task: ErrorAnswer
     """The answer of GET for an id that no task has."""
     unknown_task_deleted: ErrorAnswer
@@ -318,6 +320,7 @@ _2_19 = replace(
     kinds=_with_tenants({**_2_17.kinds, _T.BATCH_PREDICTION: _BATCH_PREDICTION_2_19}),
     functions=_known_before("3.0"),
     remote_numbers="doubles",
+    remote_adds=("dlq",),
     unknown_task=ErrorAnswer(404, "status_exception", "Failed to find task"),
     unknown_task_deleted=ErrorAnswer(404, "status_exception", "Failed to find task"),
     running_task_deleted=ErrorAnswer(500, "exception", "Task cannot be deleted in running state. Try after some time."),
