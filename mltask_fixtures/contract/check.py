@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.contract.dialect import DIALECTS, Dialect, ErrorForm, Kind
 from mltask_fixtures.contract.ids import decode_document_id, is_node_id
-from mltask_fixtures.contract.reading import Finding, read, show
+from mltask_fixtures.contract.reading import UNREADABLE, Finding, read, show
 from mltask_fixtures.contract.task import KINDS, WIRE_ORDER, Task, UnknownKind
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
 from mltask_fixtures.contract.wire import map_order
@@ -41,6 +41,7 @@ _CODES = {
     "less_than_equal": "out_of_range",
     "string_too_long": "too_long",
     "string_too_short": "too_short",
+    "string_unicode": "encoding",
     "time_order": "time_order",
 }
 _UNBOUNDED = ("too_deep", "too_long")
@@ -79,7 +80,7 @@ def parse_task(body: bytes | str | Mapping[str, Any]) -> Task:
     """
     values, findings = read(body)
     task: Task | None = None
-    if values is not None:
+    if values is not UNREADABLE:
         task, more = _validate(values)
         findings += more
     if findings or task is None:
@@ -115,7 +116,7 @@ def check(
     """
     rules = DIALECTS[dialect] if isinstance(dialect, str) else dialect
     values, findings = read(body.model_dump() if isinstance(body, Task) else body)
-    if values is not None:
+    if values is not UNREADABLE:
         unbounded = any(finding.code in _UNBOUNDED for finding in findings)
         findings += _validate(values)[1]
         if isinstance(values, Mapping) and not unbounded:
@@ -138,13 +139,21 @@ def _validate(values: Any) -> tuple[Task | None, list[Finding]]:
         return Task.model_validate(values), []
     except ValidationError as error:
         errors = error.errors(include_url=False)
-    findings = [_finding(error) for error in errors]
+    findings = [_finding(error) for error in errors if not _other_form(error)]
     if errors[0]["type"].startswith("union_tag"):
         try:
             UnknownKind.model_validate(values)
         except ValidationError as error:
             findings += [_finding({**more, "loc": ("?", *more["loc"])}) for more in error.errors(include_url=False)]
     return None, findings
+
+
+def _other_form(error: Any) -> bool:
+    """Tell whether an error only says that a `worker_node` of one form is not of the other."""
+    branch = str(error["loc"][-1]) if error["loc"] else ""
+    return (error["type"] == "string_type" and branch == "constrained-str" and isinstance(error["input"], list)) or (
+        error["type"] == "list_type" and branch.startswith("list[") and isinstance(error["input"], str)
+    )
 
 
 def _finding(error: Any) -> Finding:
@@ -166,9 +175,10 @@ def _finding(error: Any) -> Finding:
         return Finding(code, key[:_LONGEST_GUESSED], "there", f"a task of this type has no such key; {hint}")
     if error["input"] is None:
         return Finding("null", key, "null", "a server leaves a key without value out")
-    if code == "unknown_word" and isinstance(error["input"], str):
+    if code == "unknown_word":
         return unknown_word(key, error["input"])
-    where = ".".join(str(part) for part in error["loc"][1:] if isinstance(part, int) or part == key)
+    items = [] if "[key]" in error["loc"] else [str(part) for part in error["loc"][2:] if isinstance(part, int)]
+    where = ".".join([key, *items])
     return Finding(code, where, show(error["input"]), f"it is {model.model_fields[key].description}")
 
 

@@ -159,7 +159,7 @@ class Dialects(Mapping[str, Dialect]):
         """
         if name in self._by_name:
             return self._by_name[name]
-        version = re.fullmatch(r"(\d{1,3})\.(\d{1,3}|x)(\..*|-.*)?", name)
+        version = re.fullmatch(r"(\d{1,3})\.(\d{1,3}|x)(\.\d+)*(-[\w.-]+)?", name)
         if version is None:
             raise UnknownDialectError(f"no dialect is called {name!r:.60}; there are: {', '.join(self)}")
         wanted = int(version[1]), 999 if version[2] == "x" else int(version[2])

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{7}B[A-Za-z0-9_-]{12}")
 _NODE_ID = re.compile(r"[A-Za-z0-9_-]{8}[QRST][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
+_TIME_HIGH_BYTE = 1
+"""The highest of a time's six bytes from November 2004 to September 2039."""
 
 
 class DocumentId(NamedTuple):
@@ -54,9 +56,9 @@ def decode_document_id(document_id: str) -> DocumentId | None:
         >>> decode_document_id("l7lamX8BO5w8y8Ra2oty").time
         1647545342578
     """
-    if not _DOCUMENT_ID.fullmatch(document_id):
+    raw = urlsafe_b64decode(document_id) if _DOCUMENT_ID.fullmatch(document_id) else None
+    if raw is None or raw[5] != _TIME_HIGH_BYTE:
         return None
-    raw = urlsafe_b64decode(document_id)
     return DocumentId(
         time=int.from_bytes(bytes((raw[5], raw[4], raw[3], raw[2], raw[12], raw[14])), "big"),
         sequence=raw[1] << 16 | raw[13] << 8 | raw[0],

@@ -9,12 +9,14 @@ import reprlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import from_json
 
 from mltask_fixtures.contract.task import LONGEST_TEXT
 
+UNREADABLE: Final = object()
+"""What `read` gives where there are no values to look at further."""
 _DEEPEST = 100
 _LARGEST = 104_857_600
 """OpenSearch's own `http.max_content_length`, in bytes."""
@@ -73,7 +75,7 @@ def read(body: bytes | str | Mapping[str, Any]) -> tuple[Any, list[Finding]]:
     """Read a body into plain values, with everything that JSON itself forbids.
 
     Returns:
-        The values, None where there are none to look at further, and the findings so far.
+        The values, or UNREADABLE, and the findings so far.
 
     Example:
         >>> read(b'{"state":"CREATED","state":"RUNNING"}')[1][0].code
@@ -85,7 +87,7 @@ def read(body: bytes | str | Mapping[str, Any]) -> tuple[Any, list[Finding]]:
             body = body.decode()
         except UnicodeDecodeError as error:
             rule = f"a body is UTF-8; byte {error.start} begins no character ({error.reason})"
-            return None, [Finding("encoding", "body", show(body[error.start : error.start + 8]), rule)]
+            return UNREADABLE, [Finding("encoding", "body", show(body[error.start : error.start + 8]), rule)]
     if isinstance(body, str):
         return _parse(body)
     return body, _walk(body)
@@ -93,16 +95,18 @@ def read(body: bytes | str | Mapping[str, Any]) -> tuple[Any, list[Finding]]:
 
 def _parse(text: str) -> tuple[Any, list[Finding]]:
     if len(text) > _LARGEST:
-        return None, [Finding("too_long", "body", f"{len(text):,} characters long", f"at most {_LARGEST:,} are read")]
+        return UNREADABLE, [
+            Finding("too_long", "body", f"{len(text):,} characters long", f"at most {_LARGEST:,} are read")
+        ]
     if surrogate := _SURROGATE.search(text):
         rule = f"character {surrogate.start()} is half of a surrogate pair, which UTF-8 cannot carry"
-        return None, [Finding("encoding", "body", show(text[surrogate.start() : surrogate.start() + 8]), rule)]
+        return UNREADABLE, [Finding("encoding", "body", show(text[surrogate.start() : surrogate.start() + 8]), rule)]
     try:
         # This parser bounds the depth, which json does not, and says where it stopped.
         from_json(text, allow_inf_nan=False, cache_strings="none")
     except ValueError as error:
         code = "too_deep" if "recursion limit" in str(error) else "not_json"
-        return None, [Finding(code, "body", show(text), f"a body is JSON; {error}")]
+        return UNREADABLE, [Finding(code, "body", show(text), f"a body is JSON; {error}")]
     duplicates: list[str] = []
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -115,7 +119,7 @@ def _parse(text: str) -> tuple[Any, list[Finding]]:
     try:
         values = json.loads(text, object_pairs_hook=unique)
     except ValueError as error:  # an integer of more digits than Python reads
-        return None, [Finding("not_json", "body", show(text), f"a body is JSON of bounded numbers; {error}")]
+        return UNREADABLE, [Finding("not_json", "body", show(text), f"a body is JSON of bounded numbers; {error}")]
     findings = [
         Finding("duplicate_key", key[:_SHOWN], "there more than once", "each key stands in an object once")
         for key in dict.fromkeys(duplicates)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mltask_fixtures.contract.check import InvalidTaskError, check, parse_task
 from mltask_fixtures.contract.dialect import DIALECTS, Dialect
-from mltask_fixtures.contract.reading import Finding, read, show
+from mltask_fixtures.contract.reading import UNREADABLE, Finding, read, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -202,7 +202,7 @@ def _task(body: bytes, rules: Dialect | None, task_id: str | None) -> list[Findi
 
 def _answer(model: type[BaseModel], body: bytes, rules: Dialect | None) -> list[Finding]:
     values, findings = read(body)
-    if findings or values is None:
+    if findings or values is UNREADABLE:
         return findings
     if model is TaskStarted and isinstance(values, dict) and "task_id" not in values:
         model = ModelTrained

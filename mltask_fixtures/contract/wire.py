@@ -61,14 +61,18 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _double(number: float) -> str:
-    """Java's `Double.toString`: plain from 0.001 up to 10,000,000, else one digit before the point and an `E`."""
+    """Java's `Double.toString`: plain from 0.001 up to 10,000,000, else one digit before the point and an `E`.
+
+    Java takes the shortest text of at least two digits that reads back, and of those the nearest.
+    """
     if not math.isfinite(number):
         raise ValueError(f"JSON has no {number}")
     if number == 0:
         return repr(number)
     if _PLAIN_DOUBLES[0] <= abs(number) < _PLAIN_DOUBLES[1]:
         return repr(number)
-    sign, digits, exponent = Decimal(repr(number)).normalize().as_tuple()
+    shortest = repr(number) if len(repr(number).strip("-").partition("e")[0]) > 1 else f"{number:.1e}"
+    sign, digits, exponent = Decimal(shortest).normalize().as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - only NaN and infinities have letters here
     mantissa = "".join(map(str, digits))
     return f"{'-' * sign}{mantissa[0]}.{mantissa[1:] or '0'}E{exponent + len(mantissa) - 1}"
