@@ -1,0 +1,231 @@
+"""Play scenarios on a cluster, whichever it is, and keep what went over the wire."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from mltask_fixtures import __version__
+from mltask_fixtures._errors import OutsideError, WrongUseError
+from mltask_fixtures.cluster.report import SILENCE
+from mltask_fixtures.cluster.scenario import MissedError, Stage, scenarios
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from opensearchpy import OpenSearch
+
+    from mltask_fixtures.cluster.report import Report
+    from mltask_fixtures.cluster.scenario import Scenario
+
+# Some states last a few milliseconds; a scenario in which one was missed is played again.
+ATTEMPTS = 5
+
+_NEUTRAL_URL = "http://127.0.0.1:9200"
+_TIMEOUT = 60  # seconds for one answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster that answers, and what it said of itself.
+
+    Args:
+        url: where, without credentials.
+        credentials: user and password, or None.
+        insecure: whether its certificate goes unchecked.
+        version: of OpenSearch, to the patch.
+        distribution: `opensearch`.
+        plugins: name and version of each, sorted.
+    """
+
+    url: str
+    credentials: tuple[str, str] | None
+    insecure: bool
+    version: str = ""
+    distribution: str = ""
+    plugins: tuple[str, ...] = ()
+
+    def connect(self) -> OpenSearch:
+        """A new client, without a connection yet."""
+        from opensearchpy import OpenSearch
+
+        return OpenSearch(
+            hosts=[self.url],
+            http_auth=self.credentials,
+            verify_certs=not self.insecure,
+            ssl_show_warn=False,
+            timeout=_TIMEOUT,
+            max_retries=0,  # a retry would be in the recording
+        )
+
+
+def choose(names: Iterable[str], *, every: bool = False) -> list[Scenario]:
+    """The scenarios of these names, or every one.
+
+    Raises:
+        WrongUseError: no such scenario; the text names the nearest. Or none at all was named.
+    """
+    known = scenarios()
+    if every:
+        return list(known.values())
+    chosen = []
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}."
+            raise WrongUseError(f"there is no scenario {name!r}: {hint}")
+        chosen.append(known[name])
+    if not chosen:
+        raise WrongUseError(f"name a scenario to record, or take --all; known are {', '.join(known)}.")
+    return chosen
+
+
+def look_at(url: str, *, insecure: bool = False) -> Cluster:
+    """See which server this is, and that ML Commons is there.
+
+    Args:
+        url: of the cluster; user and password may stand in it.
+        insecure: accept a certificate that nobody vouches for.
+
+    Raises:
+        WrongUseError: not a URL.
+        OutsideError: nothing answers there, it refuses the credentials, it is no OpenSearch, or it has no ML Commons.
+    """
+    cluster = _address(url, insecure=insecure)
+    client = cluster.connect()
+    try:
+        with _in_words(cluster.url):
+            about = client.info()
+            plugins = client.cat.plugins(params={"format": "json"})
+    finally:
+        client.close()
+    version = about.get("version", {}) if isinstance(about, dict) else {}
+    if version.get("distribution") != "opensearch":
+        raise OutsideError(f"what answers on {cluster.url} is not OpenSearch: it says {str(about)[:200]!r}.")
+    names = tuple(sorted({f"{plugin['component']} {plugin['version']}" for plugin in plugins}))
+    if not any(name.startswith("opensearch-ml ") for name in names):
+        raise OutsideError(
+            f"OpenSearch {version['number']} on {cluster.url} has no ML Commons (plugin opensearch-ml; "
+            f"it has {', '.join(names) or 'no plugin at all'}): install it there, "
+            "or put up a cluster that has it: mltask-fixtures cluster up",
+        )
+    return Cluster(
+        url=cluster.url,
+        credentials=cluster.credentials,
+        insecure=insecure,
+        version=version["number"],
+        distribution=version["distribution"],
+        plugins=names,
+    )
+
+
+def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report = SILENCE) -> Path:
+    """Play this scenario on this cluster and save what went over the wire.
+
+    It is played anew, up to five times, while a state that it has to show was missed. What it made on the cluster is
+    removed again. Unless all is well no file is written and an older one stays.
+
+    Args:
+        scenario: what to play.
+        cluster: where, see `look_at`.
+        output: the folder of recordings; the file is `<server version>/<scenario>.json` below.
+        report: told about each state when it is seen.
+
+    Returns:
+        The file.
+
+    Raises:
+        WrongUseError: this server is too old for the scenario.
+        OutsideError: the cluster refused something, or a state was missed each time.
+        MLTaskFixturesError: what the server said contradicts its dialect, or holds a secret.
+
+    Example:
+        >>> cluster = look_at("http://127.0.0.1:9200")  # doctest: +SKIP
+        >>> record(scenarios()["unknown-task-id"], cluster, Path("cassettes"))  # doctest: +SKIP
+        PosixPath('cassettes/3.6.0/unknown-task-id.json')
+    """
+    if not scenario.runs_on(cluster.version):
+        raise WrongUseError(f"{scenario.name} needs OpenSearch {scenario.since} or newer; this is {cluster.version}.")
+    path = output / cluster.version / f"{scenario.name}.json"
+    for attempt in range(1, ATTEMPTS + 1):
+        report.say(f"{scenario.name} on {cluster.version}" + (f", attempt {attempt}" if attempt > 1 else ""))
+        try:
+            with _in_words(cluster.url), Stage(cluster.connect, _captured(scenario, cluster, path), report) as stage:
+                stage.set(scenario.settings)
+                scenario.play(stage)
+        except MissedError as missed:
+            if attempt == ATTEMPTS:
+                raise MissedError(f"{scenario.name}, played {ATTEMPTS} times: {missed}") from missed
+        else:
+            break
+    return path
+
+
+def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
+    from mltask_fixtures.cassette import recording
+    from mltask_fixtures.contract import DIALECTS
+
+    @contextmanager
+    def capture(stage: Stage) -> Iterator[None]:
+        metadata = {
+            "scenario": scenario.name,
+            "description": scenario.sentence,
+            "server": {
+                "version": cluster.version,
+                "distribution": cluster.distribution,
+                "plugins": list(cluster.plugins),
+            },
+            "tool": {"mltask-fixtures": __version__},
+            "recorded_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "dialect": DIALECTS[cluster.version].name,
+        }
+        shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
+        with recording(path, metadata=metadata, replace=shown_as, dialect=cluster.version) as kept:
+            yield
+            stage.check(scenario.must_see)
+            kept.metadata["states"] = stage.states
+
+    return capture
+
+
+def _address(url: str, *, insecure: bool) -> Cluster:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise WrongUseError(f"{url!r} is not the URL of a cluster; one looks like http://127.0.0.1:9200")
+    credentials = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    plain = urlunsplit((parts.scheme, f"{host}:{port}", parts.path.rstrip("/"), "", ""))
+    return Cluster(url=plain, credentials=credentials, insecure=insecure)
+
+
+@contextmanager
+def _in_words(url: str) -> Iterator[None]:
+    """Say what opensearch-py raises as a sentence that says what to do."""
+    from opensearchpy import exceptions as failed
+
+    try:
+        yield
+    except failed.SSLError as error:
+        raise OutsideError(
+            f"{url} shows a certificate that nobody vouches for: take --insecure if that is expected ({error.info}).",
+        ) from error
+    except failed.ConnectionError as error:
+        raise OutsideError(
+            f"nothing answers on {url} ({error.info}): is the cluster up, and is it http or https? "
+            "To put one up here: mltask-fixtures cluster up",
+        ) from error
+    except (failed.AuthenticationException, failed.AuthorizationException) as error:
+        raise OutsideError(
+            f"{url} refuses these credentials ({error.status_code}): "
+            "write them into the URL, https://USER:PASSWORD@host:port",
+        ) from error
+    except failed.TransportError as error:
+        raise OutsideError(f"{url} answered {error.status_code}: {error.error} {error.info}") from error
+    except failed.SerializationError as error:
+        raise OutsideError(f"what answers on {url} is not OpenSearch: {error}") from error

@@ -1,0 +1,1 @@
+"""The scenarios, one file each; a new file that declares SCENARIO is a new scenario."""
