@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Literal
 
+from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
 
 _F, _S, _T = FunctionName, TaskState, TaskType
@@ -118,7 +119,7 @@ class Dialect:
         return [(task_type, state) for task_type, kind in self.kinds.items() for state in kind.states]
 
 
-class UnknownDialectError(KeyError):
+class UnknownDialectError(WrongUseError, KeyError):
     """No dialect has that name."""
 
     def __str__(self) -> str:

@@ -261,7 +261,7 @@ def test_an_impossible_batch_is_refused(n):
 @pytest.mark.parametrize("seed", [None, 1.5, True, b"x"])
 def test_an_impossible_seed_is_refused(seed):
     """A seed is a whole number or a text."""
-    with pytest.raises(WrongUseError, match="the seed is .*; it is a whole number or a text"):
+    with pytest.raises(WrongUseError, match=r"the seed is .*; it is a whole number or a text"):
         TaskFactory(seed)
 
 
