@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         parse_task,
     )
     from mltask_fixtures.factory import TaskFactory
+    from mltask_fixtures.server import TaskServer
 
 __all__ = [
     "DIALECTS",
@@ -55,6 +56,7 @@ __all__ = [
     "RegisterModelTask",
     "Task",
     "TaskFactory",
+    "TaskServer",
     "TaskState",
     "TaskType",
     "TrainingAndPredictionTask",
@@ -69,6 +71,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "MLTaskFixturesError": "mltask_fixtures._errors",
     "TaskFactory": "mltask_fixtures.factory",
+    "TaskServer": "mltask_fixtures.server",
     "use_cassette": "mltask_fixtures.cassette",
 }
 
