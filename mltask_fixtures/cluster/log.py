@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 # What a dying node prints, and what to do about it; the first that is found in the log is told.
 _AGAIN = "remove the installed folder and run this again."
 _REMEDIES = (
-    (r"can not run as root", "run this as an ordinary user, or create an account named opensearch for it."),
+    (r"can not run (\w+ )?as root", "run this as an ordinary user, or create an account named opensearch for it."),
     (r"Missing plugin \[.+?\]", f"the installed server lacks that plugin: {_AGAIN}"),
     (r"was built for OpenSearch version", f"plugin and server must agree to the patch: {_AGAIN}"),
     (r"jar hell", f"two copies of one jar are on the server's path: {_AGAIN}"),

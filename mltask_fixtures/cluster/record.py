@@ -226,6 +226,8 @@ def _in_words(url: str) -> Iterator[None]:
             "write them into the URL, https://USER:PASSWORD@host:port",
         ) from error
     except failed.TransportError as error:
-        raise OutsideError(f"{url} answered {error.status_code}: {error.error} {error.info}") from error
+        info = error.info if isinstance(error.info, dict) else {}
+        reason = info["error"].get("reason") if isinstance(info.get("error"), dict) else error.error
+        raise OutsideError(f"{url} answered {error.status_code}: {reason}") from error
     except failed.SerializationError as error:
         raise OutsideError(f"what answers on {url} is not OpenSearch: {error}") from error

@@ -234,14 +234,14 @@ class Stage:
 
     def patiently(self, call: Callable[[], Any], *, while_: str, seconds: float) -> Any:
         """What this call answers, made again for some seconds while its error says this."""
-        from opensearchpy.exceptions import OpenSearchException
+        from opensearchpy.exceptions import TransportError
 
         end = time.monotonic() + seconds
         while True:
             try:
                 return call()
-            except OpenSearchException as error:
-                if while_ not in str(error) or time.monotonic() > end:
+            except TransportError as error:
+                if while_ not in str(error.info) or time.monotonic() > end:
                     raise
                 time.sleep(_RETRY_EVERY)
 

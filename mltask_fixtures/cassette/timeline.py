@@ -1,0 +1,101 @@
+"""A recording as a timeline: what was asked, what state the task was in, what changed since the poll before."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_POLL: Final = re.compile(r"/_plugins/_ml/tasks/([^/_][^/]{19}|_[^/]{19})/?")
+_PREFIX: Final = "/_plugins/_ml/"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One exchange, as far as a timeline shows it."""
+
+    t_ms: float
+    """When the answer came, in ms since the first request."""
+    method: str
+    uri: str
+    status: int
+    body: Any
+    """The answer's JSON; None where it has none."""
+    findings: int
+    """In how many things the answer disagrees with its server's dialect."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a timeline; polls that saw nothing new are one line."""
+
+    t_ms: float
+    request: str
+    polls: int
+    status: int
+    state: str
+    model_id: str
+    changed: tuple[str, ...]
+    """The keys whose values differ from the poll before."""
+    findings: int
+
+
+def timeline(exchanges: Iterable[Seen]) -> Iterator[Step]:
+    """Tell what happened, a line for each request and each change.
+
+    Example:
+        >>> step, = timeline([Seen(3, "GET", "http://h/_plugins/_ml/tasks/x", 404, None, 0)])
+        >>> step.request, step.status
+        ('GET tasks/x', 404)
+    """
+    last: dict[str, Mapping[str, Any]] = {}
+    held: Step | None = None
+    for seen in exchanges:
+        step = _step(seen, last)
+        if held is not None and _repeats(step, held):
+            held = Step(**{**vars(held), "polls": held.polls + 1})
+            continue
+        if held is not None:
+            yield held
+        held = step
+    if held is not None:
+        yield held
+
+
+def _step(seen: Seen, last: dict[str, Mapping[str, Any]]) -> Step:
+    path = urlsplit(seen.uri).path
+    body: Mapping[str, Any] = seen.body if isinstance(seen.body, dict) else {}
+    changed: tuple[str, ...] = ()
+    if seen.method == "GET" and _POLL.fullmatch(path) and "state" in body:
+        before = last.get(path, {})
+        changed = tuple(key for key in body if body[key] != before.get(key)) if before else ()
+        changed += tuple(f"-{key}" for key in before if key not in body)
+        last[path] = body
+    return Step(
+        t_ms=seen.t_ms,
+        request=f"{seen.method} {path.removeprefix(_PREFIX)}",
+        polls=1,
+        status=seen.status,
+        state=str(body.get("state") or body.get("status") or ""),
+        model_id=str(body.get("model_id") or ""),
+        changed=changed,
+        findings=seen.findings,
+    )
+
+
+def _repeats(step: Step, held: Step) -> bool:
+    same = (step.request, step.status, step.state, step.model_id, step.findings)
+    return not step.changed and same == (held.request, held.status, held.state, held.model_id, held.findings)
+
+
+def body_of(raw: bytes) -> Any:
+    """Read an answer's JSON; None where it has none."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
