@@ -54,9 +54,17 @@ def deserialize(text: str) -> dict[str, Any]:
         >>> deserialize(serialize({"version": 1, "interactions": []}))
         {'version': 1, 'interactions': []}
     """
-    cassette = json.loads(text)
+    return checked(json.loads(text))
+
+
+def checked(cassette: Any) -> dict[str, Any]:
+    """See that parsed values have a cassette's structure, and put bodies into vcrpy's form.
+
+    Raises:
+        ValueError: they have not; the error says at which interaction.
+    """
     if not isinstance(cassette, dict) or not isinstance(cassette.get("interactions"), list):
-        raise ValueError('a cassette is an object with a list "interactions"')
+        raise ValueError("a cassette is an object with a list of interactions")  # noqa: TRY004 - bad input, not a bug
     cassette["interactions"] = [
         _from_file(interaction, number) for number, interaction in enumerate(cassette["interactions"], 1)
     ]
@@ -78,17 +86,24 @@ def _from_file(interaction: Any, number: int) -> dict[str, Any]:
         request = {key: request[key] for key in ("method", "uri", "body", "headers")}
         request["body"] = _body_from_file(request["body"])
         response["body"] = {"string": _body_from_file(response["body"]) or ""}
-        int(response["status"]["code"])
-        if not isinstance(request["uri"], str) or not isinstance(request["headers"], dict):
-            raise TypeError("a request has a uri and headers")
-        if not isinstance(response["headers"], dict):
-            raise TypeError("a response has headers")
+        response["status"] = {
+            "code": int(response["status"]["code"]),
+            "message": response["status"].get("message") or "",
+        }
+        _see_headers(request, response)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"interaction {number}: {what}") from None
     if RECORDED_MS in interaction:
         response[RECORDED_MS] = interaction[RECORDED_MS]
     return {"request": request, "response": response}
+
+
+def _see_headers(request: Mapping[str, Any], response: Mapping[str, Any]) -> None:
+    if not isinstance(request["uri"], str) or not isinstance(request["headers"], dict):
+        raise TypeError("a request has a uri and headers")
+    if not isinstance(response["headers"], dict):
+        raise TypeError("a response has headers")
 
 
 def _body_to_file(body: Any) -> Any:

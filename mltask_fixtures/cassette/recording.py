@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from vcr.filters import decode_response
+
+from mltask_fixtures.cassette.format import RECORDED_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -76,23 +82,18 @@ def dialect_of(metadata: Mapping[str, Any], interactions: tuple[Interaction, ...
     return None
 
 
-def from_vcr(path: Path, metadata: Mapping[str, Any], requests: list[Any], responses: list[Any]) -> Recording:
-    """Make a recording of vcrpy's requests and responses."""
-    return Recording(path, metadata, tuple(map(_interaction, requests, responses)))
+def from_dict(path: Path, cassette: Mapping[str, Any]) -> Recording:
+    """Make a recording of vcrpy's dict of a cassette."""
+    metadata = cassette.get("metadata") or {}
+    return Recording(path, metadata, tuple(_interaction(**interaction) for interaction in cassette["interactions"]))
 
 
-def _interaction(request: Any, response: Mapping[str, Any]) -> Interaction:
-    body = request.body
-    if isinstance(body, str):
-        body = body.encode()
-    elif hasattr(body, "read"):
-        body = body.read()
-    elif body is not None and not isinstance(body, bytes):
-        body = b"".join(body)
+def _interaction(request: Mapping[str, Any], response: Mapping[str, Any]) -> Interaction:
+    answer = decode_response({**response, "body": {"string": _bytes(response["body"].get("string"))}})
     return Interaction(
-        RecordedRequest(request.method, request.uri, _joined(request.headers), body or b""),
-        RecordedResponse(int(response["status"]["code"]), _joined(response["headers"]), _bytes(response["body"])),
-        float(response.get("recorded_ms", 0)),
+        RecordedRequest(request["method"], request["uri"], _joined(request["headers"]), _bytes(request.get("body"))),
+        RecordedResponse(answer["status"]["code"], _joined(answer["headers"]), answer["body"]["string"]),
+        float(response.get(RECORDED_MS, 0)),
     )
 
 
@@ -103,6 +104,9 @@ def _joined(headers: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _bytes(body: Mapping[str, Any]) -> bytes:
-    content = body.get("string") or b""
-    return content.encode() if isinstance(content, str) else bytes(content)
+def _bytes(body: Any) -> bytes:
+    if body is None:
+        return b""
+    if isinstance(body, str):
+        return body.encode()
+    return bytes(body) if isinstance(body, (bytes, bytearray)) else b"".join(body)

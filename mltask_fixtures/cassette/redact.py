@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from mltask_fixtures.cassette.format import _WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REDACTED: Final = "REDACTED"
 

@@ -6,12 +6,12 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_POLL: Final = re.compile(r"/_plugins/_ml/tasks/([^/_][^/]{19}|_[^/]{19})/?")
+_TASK: Final = re.compile(r".*/_plugins/_ml/tasks/(?!_search$)([^/]+)/?")
 _PREFIX: Final = "/_plugins/_ml/"
 
 
@@ -67,11 +67,22 @@ def timeline(exchanges: Iterable[Seen]) -> Iterator[Step]:
         yield held
 
 
+def polled_task(method: str, uri: str) -> str | None:
+    """Give the id of the task that a request polls; None if it is no poll.
+
+    Example:
+        >>> polled_task("GET", "http://h:9200/_plugins/_ml/tasks/MsBi1YsB0jLkkocYjD5f")
+        'MsBi1YsB0jLkkocYjD5f'
+    """
+    match = _TASK.fullmatch(urlsplit(uri).path)
+    return unquote(match[1]) if match and method == "GET" else None
+
+
 def _step(seen: Seen, last: dict[str, Mapping[str, Any]]) -> Step:
     path = urlsplit(seen.uri).path
     body: Mapping[str, Any] = seen.body if isinstance(seen.body, dict) else {}
     changed: tuple[str, ...] = ()
-    if seen.method == "GET" and _POLL.fullmatch(path) and "state" in body:
+    if polled_task(seen.method, seen.uri) and "state" in body:
         before = last.get(path, {})
         changed = tuple(key for key in body if body[key] != before.get(key)) if before else ()
         changed += tuple(f"-{key}" for key in before if key not in body)

@@ -16,7 +16,15 @@ import click
 from mltask_fixtures import __version__
 from mltask_fixtures._errors import MLTaskFixturesError, OutsideError
 
-_COMMANDS = ("check", "cluster", "demo", "list", "record", "serve")
+_COMMANDS = {
+    "check": "check",
+    "cluster": "cluster",
+    "demo": "demo",
+    "list": "listing",  # a module of the command's own name would hide the built-in here
+    "record": "record",
+    "serve": "serve",
+}
+"""The commands, and the module of each."""
 _INTERRUPTED = 130
 """What a shell reports for a command that Ctrl-C ended."""
 _TRACEBACK = "MLTASK_FIXTURES_TRACEBACK"
@@ -31,7 +39,7 @@ class _Commands(click.Group):
             near = get_close_matches(cmd_name, _COMMANDS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(_COMMANDS)}"
             ctx.fail(f"no such command: {cmd_name!r}; {hint}")
-        module = import_module(f"{__name__}.{cmd_name}")
+        module = import_module(f"{__name__}.{_COMMANDS[cmd_name]}")
         command: click.Command = module.command
         return command
 

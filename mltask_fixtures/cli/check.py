@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def _findings(name: str, dialect: str | None) -> list[Finding]:
 
     if dialect is not None:
         DIALECTS[dialect]
-    text = click.get_binary_stream("stdin").read() if name == "-" else _read(Path(name))
+    text = sys.stdin.buffer.read() if name == "-" else _read(Path(name))
     if name != "-" and _is_recording(text):
         from mltask_fixtures.cassette import findings_of
 

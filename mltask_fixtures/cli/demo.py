@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import click
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mltask_fixtures.cassette.timeline import Seen, Step
 
 _SHOWN: Final = ("3.6.0/train-kmeans-completed", "3.6.0/register-deploy-sparse-tokenizer")
-_TASK: Final = re.compile(r"/_plugins/_ml/tasks/(?!_search$)([^/]+)")
 _NOWHERE: Final = "http://opensearch.invalid:9200"
 """A host that cannot exist: what answers is the recording."""
 _NARROW: Final = 100
@@ -49,28 +48,29 @@ def _replayed(name: str, recording: Recording) -> Iterator[Seen]:
     from opensearchpy import OpenSearch
 
     from mltask_fixtures.cassette import use_cassette
-    from mltask_fixtures.cassette.timeline import Seen
+    from mltask_fixtures.cassette.timeline import Seen, polled_task
     from mltask_fixtures.contract import check
 
     dialect = recording.metadata["dialect"]
     with use_cassette(name), OpenSearch(_NOWHERE, max_retries=0) as client:
         for exchange in recording.interactions:
             status, body = _ask(client, exchange)
-            task = _TASK.fullmatch(urlsplit(exchange.request.uri).path)
-            is_task = task is not None and exchange.request.method == "GET" and status < 400  # noqa: PLR2004 - no error
-            findings = check(body, dialect, task_id=unquote(task[1])) if task and is_task else []
             request = exchange.request
+            task_id = polled_task(request.method, request.uri)
+            findings = check(body, dialect, task_id=task_id) if task_id and status < 400 else []  # noqa: PLR2004 - no error
             yield Seen(exchange.t_ms, request.method, request.uri, status, body, len(findings))
 
 
 def _ask(client: OpenSearch, exchange: Interaction) -> tuple[int, Any]:
     from opensearchpy.exceptions import TransportError
 
+    from mltask_fixtures.cassette.timeline import polled_task
+
     url = urlsplit(exchange.request.uri)
-    task = _TASK.fullmatch(url.path)
+    task_id = polled_task(exchange.request.method, exchange.request.uri)
     try:
-        if exchange.request.method == "GET" and task and not url.query:
-            return 200, client.plugins.ml.get_task(task_id=unquote(task[1]))
+        if task_id and not url.query:
+            return 200, client.plugins.ml.get_task(task_id=task_id)
         body = exchange.request.body or None
         params = dict(parse_qsl(url.query, keep_blank_values=True))
         return 200, client.transport.perform_request(exchange.request.method, url.path, params=params, body=body)
@@ -104,7 +104,9 @@ def _show(name: str, recording: Recording, exchanges: list[Seen]) -> int:
     found = sum(seen.findings for seen in exchanges)
     asked = len(exchanges)
     verdict = f"all agree with the dialect {recording.metadata['dialect']}" if not found else f"{found} findings"
-    console.print(f"{asked} requests replayed under opensearch-py, none reached a network; {verdict}\n", highlight=False)
+    console.print(
+        f"{asked} requests replayed under opensearch-py, none reached a network; {verdict}\n", highlight=False
+    )
     return found
 
 
@@ -118,4 +120,11 @@ def _row(step: Step, names: dict[str, str] | None) -> tuple[str, ...]:
         request += f" (x{step.polls})"
     state = f"{step.state} {step.status}" if step.status >= 400 else step.state  # noqa: PLR2004 - the first error
     changed = ", ".join(step.changed)
-    return f"{step.t_ms:.0f}", request, state, model_id, changed, "fine" if not step.findings else f"{step.findings} found"
+    return (
+        f"{step.t_ms:.0f}",
+        request,
+        state,
+        model_id,
+        changed,
+        "fine" if not step.findings else f"{step.findings} found",
+    )

@@ -8,7 +8,7 @@ from typing import Any
 FAILED = {"FAILED", "CANCELLED", "EXPIRED", "UNREACHABLE"}
 
 
-class TrainingFailed(Exception):
+class TrainingFailedError(Exception):
     """The training ended without a model."""
 
 
@@ -39,5 +39,5 @@ def wait(client: Any, task_id: str, *, interval: float = 0.01, polls: int = 200)
 def outcome(task: dict[str, Any]) -> str | None:
     """The model's id once a task is done; None while it goes on."""
     if task["state"] in FAILED:
-        raise TrainingFailed(task.get("error", task["state"]))
+        raise TrainingFailedError(task.get("error", task["state"]))
     return task["model_id"] if task["state"] == "COMPLETED" else None

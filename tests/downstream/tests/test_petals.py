@@ -42,5 +42,5 @@ def test_a_completed_task_has_a_model(mltask):
 def test_a_failure_is_told(mltask):
     """The server's message reaches the caller."""
     task = mltask.build("TRAINING", "FAILED", error="no such index [nope]")
-    with pytest.raises(petals.TrainingFailed, match="no such index"):
+    with pytest.raises(petals.TrainingFailedError, match="no such index"):
         petals.outcome(task.model_dump())

@@ -1,0 +1,3 @@
+"""What all tests here may use."""
+
+pytest_plugins = ["pytester"]

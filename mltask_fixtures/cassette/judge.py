@@ -1,0 +1,92 @@
+"""Hold recordings to the contract: each answer to the models, and to the dialect of the server that gave it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mltask_fixtures._errors import MLTaskFixturesError
+from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.recording import Interaction, Recording, from_dict
+from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class InvalidCassetteError(MLTaskFixturesError, ValueError):
+    """A recording holds what no server says; `findings` lists everything."""
+
+    def __init__(self, path: Path, findings: list[Finding]) -> None:
+        """Take the file and what is wrong in it."""
+        self.path, self.findings = path, findings
+        counted = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        super().__init__("\n".join([f"{path}: {counted}", *(f"  - {finding}" for finding in findings)]))
+
+
+def load(name: str | Path, *folders: Path) -> Recording:
+    """Load a recording and see that it is what a server says.
+
+    Args:
+        name: of a bundled recording, such as `3.6.0/train-kmeans-completed`, or a file.
+        *folders: where names are looked up before the bundled ones.
+
+    Raises:
+        UnknownCassetteError: there is none; the error names the nearest.
+        DamagedCassetteError: the file is no whole cassette.
+        InvalidCassetteError: an answer disagrees with the models or the dialect; it names interaction and field.
+
+    Example:
+        >>> load("3.6.0/unknown-task-id").interactions[0].response.status
+        404
+    """
+    path = store.find(name, *folders)
+    recording = from_dict(path, store.read(path))
+    if findings := judge(recording.interactions, recording.dialect):
+        raise InvalidCassetteError(path, findings)
+    return recording
+
+
+def findings_of(path: Path, *, dialect: str | None = None) -> list[Finding]:
+    """List everything in which a recording disagrees with the contract.
+
+    Args:
+        path: the file.
+        dialect: to judge by; by default that of the recording's own server.
+
+    Raises:
+        DamagedCassetteError: the file is no whole cassette.
+    """
+    recording = from_dict(path, store.read(path))
+    return judge(recording.interactions, dialect or recording.dialect)
+
+
+def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Finding]:
+    """List everything in which answers disagree with a dialect, each finding with the interaction that it is about."""
+    rules = _rules(dialect)
+    found = []
+    for number, interaction in enumerate(interactions, 1):
+        request, response = interaction.request, interaction.response
+        for finding in check_exchange(
+            request.method, _path(request.uri), response.status, response.headers, response.body, dialect=rules
+        ):
+            where = f"interaction {number} ({request.method} {urlsplit(request.uri).path}): {finding.field}"
+            found.append(replace(finding, field=where))
+    return found
+
+
+def _rules(dialect: str | None) -> Dialect | None:
+    """Find the dialect; a server that no line covers is judged by the models alone."""
+    if dialect is None:
+        return None
+    try:
+        return DIALECTS[dialect]
+    except UnknownDialectError:
+        return None
+
+
+def _path(uri: str) -> str:
+    url = urlsplit(uri)
+    return f"{url.path}?{url.query}" if url.query else url.path

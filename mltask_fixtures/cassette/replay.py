@@ -1,0 +1,281 @@
+"""The cassette that answers requests: vcrpy's, with an index, a lock and the rules of polling.
+
+Per request it costs the same whatever the cassette's size, and any number of threads may ask it at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from vcr.cassette import Cassette
+from vcr.filters import decode_response
+from vcr.record_mode import RecordMode
+from vcr.request import Request
+
+from mltask_fixtures._errors import MLTaskFixturesError
+from mltask_fixtures.cassette import format as our_format
+from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.format import RECORDED_MS
+from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
+from mltask_fixtures.cassette.match import Key, key_of
+from mltask_fixtures.cassette.recording import from_dict
+from mltask_fixtures.cassette.seal import seal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RECORD_MODES: Final = {
+    "none": RecordMode.NONE,
+    "once": RecordMode.ONCE,
+    "new": RecordMode.NEW_EPISODES,
+    "all": RecordMode.ALL,
+}
+"""Our words for vcrpy's record modes: never; if there is no file; what the file does not answer; everything anew."""
+
+
+class NoRecordedAnswerError(MLTaskFixturesError, LookupError):
+    """A request came that the cassette does not answer; nothing was sent."""
+
+
+class Answer(NamedTuple):
+    """A recorded answer as clients take it."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    """One pair for each value, in the recorded order."""
+    body: bytes
+    """With its content encoding undone."""
+
+
+@dataclass
+class _Queue:
+    """The answers to one key in their order, and how many of them were played."""
+
+    numbers: list[int] = field(default_factory=list)
+    played: int = 0
+
+
+class MLTaskCassette(Cassette):
+    """A recording that is in use; `mltask_replay` gives it to a test.
+
+    Answers to the same request are played in their order. When they are used up, the last one holds for requests that
+    change nothing, as it does on a server; with `strict` it does not.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        record: str = "none",
+        strict: bool = False,
+        upstream: str | None = None,
+        replacing: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        dialect: str | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+        anew: bool = False,
+    ) -> None:
+        """Open a file, which need not exist when something is to be recorded.
+
+        Args:
+            path: of the file.
+            record: `none`, `once`, `new` or `all`.
+            strict: whether a request after the last recorded answer is an error.
+            upstream: the URL of the cluster that recorded requests are sent to, whatever host they name.
+            replacing: texts and what a recording shows in their place.
+            metadata: what a recording says of itself.
+            dialect: to judge a recording by; None finds it out.
+            allowed_hosts: addresses that may be connected to in replay.
+            anew: whether what the file holds is left out of account, and replaced.
+        """
+        super().__init__(path, serializer=our_format, record_mode=RECORD_MODES[record])
+        self.strict = strict
+        self.upstream = upstream
+        self.allowed_hosts = allowed_hosts
+        self.is_open = True
+        self.abandoned = False
+        """Whether what was recorded is dropped: the test failed."""
+        self.unanswered: list[str] = []
+        """The requests that no recorded answer was there for."""
+        self._replacing = dict(replacing or {})
+        self._metadata = dict(metadata or {})
+        self._dialect = dialect
+        self._lock = threading.RLock()
+        self._queues: defaultdict[Key, _Queue] = defaultdict(_Queue)
+        self._began = time.monotonic()
+        if not anew:
+            self._load()
+
+    # ------------------------------------------------------------------------------------------------ what tests see
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the recording says of itself: server, scenario, states, when it was made."""
+        return self._metadata
+
+    @property
+    def task_ids(self) -> list[str]:
+        """The ids of the tasks that were polled when it was recorded, in the order of their first poll."""
+        from mltask_fixtures.cassette.timeline import polled_task
+
+        polls = (polled_task(request.method, request.uri) for request, _ in self.data)
+        return list(dict.fromkeys(task_id for task_id in polls if task_id))
+
+    @property
+    def unplayed(self) -> list[str]:
+        """The recorded requests whose answers were not played, in words."""
+        with self._lock:
+            numbers = sorted(number for queue in self._queues.values() for number in queue.numbers[queue.played :])
+        return [f"interaction {number + 1}: {_shown(self.data[number][0])}" for number in numbers]
+
+    # ------------------------------------------------------------------------------------------------ for the clients
+
+    def answer(self, request: Request) -> Answer | None:
+        """Give the next recorded answer to a request, or None if it is to be sent and recorded.
+
+        Raises:
+            NoRecordedAnswerError: nothing answers it, and nothing is to be recorded.
+        """
+        with self._lock:
+            number = self._next(key_of(request.method, request.uri, request.body_bytes))
+            if number is None:
+                if not self.write_protected:
+                    return None
+                self.unanswered.append(_shown(request))
+                raise NoRecordedAnswerError(self._refusal(request))
+            self.play_counts[number] += 1
+            return answer_of(self.data[number][1])
+
+    def _next(self, key: Key) -> int | None:
+        queue = self._queues.get(key)
+        if queue is None or not self._plays(queue, key):
+            return None
+        queue.played = min(queue.played + 1, len(queue.numbers))
+        return queue.numbers[queue.played - 1]
+
+    def _plays(self, queue: _Queue, key: Key) -> bool:
+        if self.record_mode is RecordMode.ALL:
+            return False
+        holds = key.repeatable and not self.strict and self.write_protected
+        return queue.played < len(queue.numbers) or holds
+
+    def append(self, request: Request, response: dict[str, Any]) -> None:
+        """Keep an exchange that has just taken place."""
+        answer = decode_response(response)
+        with self._lock:
+            answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
+            self.data.append((request, answer))
+            self.dirty = True
+
+    def can_play_response_for(self, request: Request) -> bool:
+        """Tell vcrpy's stubs whether `play_response` has something; raises where nothing may be sent."""
+        with self._lock:
+            key = key_of(request.method, request.uri, request.body_bytes)
+            queue = self._queues.get(key)
+            if queue is not None and self._plays(queue, key):
+                return True
+            if self.write_protected:
+                self.answer(request)
+            return False
+
+    def play_response(self, request: Request) -> dict[str, Any]:
+        """Give vcrpy's stubs the next answer; they may change what they get."""
+        answer = self.answer(request)
+        assert answer is not None  # noqa: S101 - they ask can_play_response_for first
+        headers: dict[str, list[str]] = {}
+        for name, value in answer.headers:
+            headers.setdefault(name, []).append(value)
+        return {
+            "status": {"code": answer.status, "message": answer.reason},
+            "headers": headers,
+            "body": {"string": answer.body},
+        }
+
+    def _refusal(self, request: Request) -> str:
+        key = key_of(request.method, request.uri, request.body_bytes)
+        known = {str(other): other for other in self._queues}
+        if queue := self._queues.get(key):
+            times = "once" if len(queue.numbers) == 1 else f"{len(queue.numbers)} times"
+            why = f"it was recorded {times}, and as often it was answered"
+            advice = "strict=False lets the last answer hold" if key.repeatable else "the request changes something"
+            near = [f"{advice}; --mltask-record new records it once more"]
+        else:
+            why = "it was not recorded; recorded were" if known else "the cassette is empty"
+            near = [f"  {name}" for name in _nearest(key, list(known.values()))]
+            near.append("record it with --mltask-record new --mltask-url URL, or change the request")
+        return "\n".join([f"{self._path} has no answer to {_shown(request)}: {why}", *near])
+
+    # ------------------------------------------------------------------------------------------------ the file
+
+    def _load(self) -> None:
+        path: Path = self._path
+        if not path.exists():
+            return
+        cassette = store.read(path)
+        recording = from_dict(path, cassette)
+        if findings := judge(recording.interactions, self._dialect or recording.dialect):
+            raise InvalidCassetteError(path, findings)
+        for number, (kept, raw) in enumerate(zip(recording.interactions, cassette["interactions"], strict=True)):
+            request = Request(kept.request.method, kept.request.uri, kept.request.body, raw["request"]["headers"])
+            response = decode_response({**raw["response"], "body": {"string": kept.response.body}})
+            self.data.append((request, response))
+            self._queues[key_of(request.method, request.uri, kept.request.body)].numbers.append(number)
+        self._loaded_count = len(self.data)
+        self._metadata = {**cassette.get("metadata", {}), **self._metadata}
+        self.rewound = True
+
+    def save(self) -> None:
+        """Write what was recorded, without secrets and held to the contract; nothing if nothing was.
+
+        Raises:
+            InvalidCassetteError: an answer is none that this server gives; the file is left as it was.
+            OutsideError: the file cannot be written; what was there is untouched.
+        """
+        with self._lock:
+            if not self.dirty:
+                return
+            kept = self.data[: self._loaded_count]
+            recorded = self.data[self._loaded_count :]
+            if self.record_mode is RecordMode.ALL:
+                anew = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
+                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in anew]
+            text = seal(
+                self._path, [*kept, *recorded], self._metadata, replacing=self._replacing, dialect=self._dialect
+            )
+            store.write(self._path, text)
+            self.dirty = False
+
+    def _save(self, force: bool = False) -> None:
+        self.dirty = self.dirty or force
+        self.save()
+
+
+def answer_of(response: Mapping[str, Any]) -> Answer:
+    """Take an answer out of vcrpy's dict."""
+    headers = tuple(
+        (name, str(value))
+        for name, values in response["headers"].items()
+        for value in (values if isinstance(values, (list, tuple)) else [values])
+        if name.lower() != "transfer-encoding"
+    )
+    status = response["status"]
+    return Answer(status["code"], status["message"], headers, response["body"]["string"])
+
+
+def _shown(request: Request) -> str:
+    return str(key_of(request.method, request.uri, request.body_bytes))[:300]
+
+
+def _nearest(key: Key, known: list[Key]) -> list[str]:
+    """The recorded requests that look most like this one: of the same method first, at most five."""
+    names = [str(other)[:200] for other in known]
+    near = get_close_matches(str(key)[:200], names, 5, cutoff=0.3)
+    alike = [name for name in near if name.split(" ")[0] == key.method]
+    return list(dict.fromkeys([*alike, *near])) or names[:5]

@@ -1,0 +1,177 @@
+"""Put a cassette into use: as a context manager or a decorator, for synchronous and asynchronous code."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
+
+from mltask_fixtures._errors import WrongUseError
+from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.intercept import intercepting
+from mltask_fixtures.cassette.replay import RECORD_MODES, MLTaskCassette, NoRecordedAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_FOLDER: Final = "cassettes"
+
+
+class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name does
+    """Answer the HTTP requests of the code inside from a recording.
+
+    Use it as a context manager or a decorator; with `async with` and on coroutine functions as well. Inside, no request
+    reaches the network unless something is recorded.
+
+    Args:
+        name: of a recording in `folder`, else of a bundled one such as `3.6.0/train-kmeans-completed`, or a file: ours,
+            or any YAML or JSON cassette of vcrpy.
+        record: `none` replays only; `once` records if there is no such file yet; `new` records what the file does not
+            answer; `all` records everything anew.
+        strict: whether a request that comes more often than it was recorded is an error; else the last answer holds
+            for requests that change nothing.
+        upstream: when something is recorded, the URL of the cluster that all requests are sent to; by default each
+            goes where it says.
+        folder: where names are looked up and recordings are written; `cassettes` here by default.
+        allowed_hosts: addresses that may be connected to while a recording is replayed.
+
+    Raises:
+        UnknownCassetteError: there is no such recording, and none is to be made; the error names the nearest.
+        DamagedCassetteError: the file is no whole cassette.
+        InvalidCassetteError: it holds what no server says; the error names interaction and field.
+        NoRecordedAnswerError: at the end, if a request was not answered and the error was swallowed on its way.
+
+    Example:
+        >>> from opensearchpy import OpenSearch
+        >>> with use_cassette("3.6.0/train-kmeans-completed") as cassette, OpenSearch("http://any:9200") as client:
+        ...     client.plugins.ml.get_task(task_id=cassette.task_ids[0])["state"]
+        'CREATED'
+    """
+
+    def __init__(
+        self,
+        name: str | os.PathLike[str],
+        *,
+        record: str = "none",
+        strict: bool = False,
+        upstream: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        allowed_hosts: tuple[str, ...] = (),
+    ) -> None:
+        """Take the options; nothing is read until the block begins."""
+        if record not in RECORD_MODES:
+            near = get_close_matches(str(record), RECORD_MODES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(RECORD_MODES)}"
+            raise WrongUseError(f"there is no record mode {record!r}; {hint}")
+        self._name = Path(name) if isinstance(name, os.PathLike) else name
+        self._record = record
+        self._options: dict[str, Any] = {"strict": strict, "upstream": upstream, "allowed_hosts": allowed_hosts}
+        self._folder = Path(folder) if folder is not None else Path(_FOLDER)
+        self._entered: list[ExitStack] = []
+
+    def __enter__(self) -> MLTaskCassette:
+        """Read the recording and begin to answer from it."""
+        with ExitStack() as stack:
+            cassette = self._cassette()
+            stack.push(_finish(cassette))
+            stack.enter_context(intercepting(cassette))
+            self._entered.append(stack.pop_all())
+        return cassette
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop answering; save what was recorded if all went well."""
+        self._entered.pop().__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> MLTaskCassette:
+        """Read the recording and begin to answer from it."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop answering; save what was recorded if all went well."""
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Decorate a function or coroutine function; each call reads the recording anew."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def call_async(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+                with self._again():
+                    return await function(*args, **kwargs)
+
+            return call_async  # type: ignore[return-value]  # a coroutine function is what was given
+
+        @functools.wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self._again():
+                return function(*args, **kwargs)
+
+        return call
+
+    def _again(self) -> Self:
+        """Give a copy with a state of its own, so that decorated functions may call themselves and run side by side."""
+        again = object.__new__(type(self))
+        again.__dict__.update(self.__dict__, _entered=[])
+        return again
+
+    def _cassette(self) -> MLTaskCassette:
+        """Replay what is there; what is to be recorded goes to the project's folder, never among the bundled ones."""
+        is_file = isinstance(self._name, Path) or self._name.endswith(store.SUFFIXES)
+        own = Path(self._name) if is_file else store.path_of(self._name, self._folder)
+        record = self._record
+        if record in ("once", "new") and not own.exists() and not is_file and self._name in store.bundled():
+            record = "none"
+        if record == "none":
+            own = store.find(self._name, self._folder)
+        return MLTaskCassette(own, record=record, **self._options)
+
+
+def _finish(cassette: MLTaskCassette) -> Callable[..., None]:
+    def finish(kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None or cassette.abandoned:
+            return
+        cassette.save()
+        if cassette.unanswered:
+            asked = "\n".join(f"  {request}" for request in dict.fromkeys(cassette.unanswered))
+            raise NoRecordedAnswerError(
+                f"{cassette.path} had no answer to what was asked, and the error was swallowed on its way:\n{asked}"
+            )
+
+    return finish
+
+
+@contextmanager
+def recording(
+    path: Path,
+    *,
+    metadata: Mapping[str, Any],
+    replace: Mapping[str, str] | None = None,
+    dialect: str | None = None,
+) -> Iterator[MLTaskCassette]:
+    """Record what is done inside into a file, in place of an older one; nothing is written after an error.
+
+    Args:
+        path: the file; `.json`.
+        metadata: what the recording says of itself; it can be added to inside.
+        replace: texts, and what the recording shows in their place.
+        dialect: to judge it by; None finds it out.
+
+    Raises:
+        InvalidCassetteError: an answer is none that this server gives; the older file stays.
+        OutsideError: it cannot be written; the older file stays.
+    """
+    cassette = MLTaskCassette(path, record="all", replacing=replace, metadata=metadata, dialect=dialect, anew=True)
+    with intercepting(cassette):
+        yield cassette
+    cassette.save()

@@ -1,0 +1,247 @@
+"""The pytest plugin: fixtures, markers, options and ini keys, all with names of their own.
+
+It imports nothing but pytest until a fixture is used, and no fixture of it runs by itself.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from mltask_fixtures import TaskFactory, TaskServer
+    from mltask_fixtures.cassette import MLTaskCassette
+
+_RECORD_MODES = ("none", "once", "new", "all")
+_MARKERS = (
+    (
+        "mltask_cassette(name=None, *, strict=False, allowed_hosts=()): answer the test's HTTP requests from a "
+        "recording, "
+        "a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; without a name, from one that "
+        "is named after the test."
+    ),
+    "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
+)
+_CASSETTE_OPTIONS = ("strict", "allowed_hosts")
+_failed = pytest.StashKey[bool]()
+_seed = pytest.StashKey[str]()
+
+
+# ---------------------------------------------------------------------------------------------------- configuration
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options and ini keys."""
+    group = parser.getgroup("mltask", "OpenSearch ML Commons tasks")
+    group.addoption(
+        "--mltask-record",
+        choices=_RECORD_MODES,
+        help="Record the traffic of tests with a cassette: never; if there is no file yet; what the file does not "
+        "answer; everything anew. Default: none.",
+    )
+    group.addoption(
+        "--mltask-url", metavar="URL", help="The cluster that recorded requests are sent to, whatever host they name."
+    )
+    group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
+    parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
+    parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
+    parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
+    parser.addini("mltask_cassette_dir", "The project's folder of cassettes.", type="paths", default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    if _record_mode(config) not in _RECORD_MODES:
+        raise pytest.UsageError(f"mltask_record is {_record_mode(config)!r}; there are {', '.join(_RECORD_MODES)}")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say what the run's payloads and recordings depend on."""
+    from mltask_fixtures import __version__
+
+    parts = [
+        f"dialect {config.getini('mltask_dialect')}",
+        f"seed {_run_seed(config)}",
+        f"record {_record_mode(config)}",
+    ]
+    if url := config.getoption("--mltask-url"):
+        parts.append(f"url {_without_credentials(url)}")
+    return f"mltask-fixtures: {__version__}, {', '.join(parts)}"
+
+
+def _run_seed(config: pytest.Config) -> str:
+    return str(config.getoption("--mltask-seed") or config.getini("mltask_seed"))
+
+
+def _record_mode(config: pytest.Config) -> str:
+    return str(config.getoption("--mltask-record") or config.getini("mltask_record"))
+
+
+def _without_credentials(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _cassette_folder(config: pytest.Config) -> Path:
+    said: list[Path] | None = config.getini("mltask_cassette_dir")
+    return said[0] if said else config.rootpath / "cassettes"
+
+
+# ------------------------------------------------------------------------------------------------------- collection
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once with each dialect of its marker."""
+    marker = metafunc.definition.get_closest_marker("mltask_dialects")
+    if marker is None:
+        return
+    if marker.kwargs or not marker.args:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: mltask_dialects takes the names of dialects, such as "
+            'mltask_dialects("documented", "3.6")'
+        )
+    if "mltask_dialect" not in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: mltask_dialects changes the fixtures mltask, mltask_server and "
+            "mltask_dialect, and the test uses none of them"
+        )
+    from mltask_fixtures import DIALECTS
+    from mltask_fixtures.contract import UnknownDialectError
+
+    for name in marker.args:
+        try:
+            DIALECTS[name]
+        except UnknownDialectError as error:
+            raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from None
+    metafunc.parametrize("mltask_dialect", marker.args)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let a marked test use the cassette; its marker is looked at once all tests are known."""
+    if isinstance(item, pytest.Function) and item.get_closest_marker("mltask_cassette"):
+        _cassette_marker(item)
+        if "mltask_replay" not in item.fixturenames:
+            item.fixturenames = [*_wider_than_function(item), "mltask_replay", *_of_function(item)]
+
+
+def _wider_than_function(item: pytest.Function) -> list[str]:
+    return [name for name in item.fixturenames if not _is_of_function(item, name)]
+
+
+def _of_function(item: pytest.Function) -> list[str]:
+    return [name for name in item.fixturenames if _is_of_function(item, name)]
+
+
+def _is_of_function(item: pytest.Function, name: str) -> bool:
+    """Tell whether a fixture is made for each test; those come after the cassette, so that it answers them too."""
+    definitions = item._fixtureinfo.name2fixturedefs.get(name)  # noqa: SLF001 - pytest shows scopes nowhere else
+    return name != "request" and (not definitions or definitions[-1].scope == "function")
+
+
+def _cassette_marker(item: pytest.Item) -> tuple[str | None, dict[str, Any]]:
+    """Read the marker of a test.
+
+    Raises:
+        pytest.UsageError: it has an argument that there is not; the error names the known ones.
+    """
+    marker = item.get_closest_marker("mltask_cassette")
+    if marker is None:
+        raise pytest.UsageError(
+            f"{item.nodeid}: mltask_replay gives the cassette of the marker mltask_cassette, which the test has not"
+        )
+    options = dict(marker.kwargs)
+    names = [*marker.args, *([options.pop("name")] if "name" in options else [])]
+    for option in options:
+        if option not in _CASSETTE_OPTIONS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(option), _CASSETTE_OPTIONS, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the known ones are name, {', '.join(_CASSETTE_OPTIONS)}"
+            raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has no argument {option!r}; {hint}")
+    if len(names) > 1 or not all(isinstance(name, (str, Path)) for name in names):
+        raise pytest.UsageError(f"{item.nodeid}: mltask_cassette takes one name of a cassette, not {names!r}")
+    return (str(names[0]) if names else None), options
+
+
+# ----------------------------------------------------------------------------------------------------------- running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember that a test failed, and say of a failed one which seed its payloads had."""
+    report = yield
+    if call.excinfo is not None and report.failed:
+        item.stash[_failed] = True
+        if seed := item.stash.get(_seed, None):
+            report.sections.append(("mltask-fixtures", f"the payloads came from TaskFactory(seed={seed!r}, ...)"))
+    return report
+
+
+@pytest.fixture
+def mltask_dialect(request: pytest.FixtureRequest) -> str:
+    """The name of the dialect of the test's payloads: the marker's, else that of the ini key `mltask_dialect`."""
+    return str(request.config.getini("mltask_dialect"))
+
+
+@pytest.fixture
+def mltask(request: pytest.FixtureRequest, mltask_dialect: str) -> TaskFactory:
+    """A `TaskFactory` with a seed of the test's own: order, selection and other tests change none of its payloads."""
+    from mltask_fixtures import TaskFactory
+
+    seed = f"{_run_seed(request.config)}:{_test_id(request.node, request.config)}"
+    request.node.stash[_seed] = seed
+    return TaskFactory(seed=seed, dialect=mltask_dialect)
+
+
+def _test_id(item: Any, config: pytest.Config) -> str:
+    """Name a test so that the name does not depend on the folder in which pytest was started."""
+    if config.inipath is not None:
+        return str(item.nodeid)
+    return f"{item.path.stem}::{str(item.nodeid).partition('::')[2]}"
+
+
+@pytest.fixture
+def mltask_replay(request: pytest.FixtureRequest) -> Iterator[MLTaskCassette]:
+    """The cassette that answers the test's requests; a test with the marker `mltask_cassette` has it anyway."""
+    from mltask_fixtures import use_cassette
+
+    name, options = _cassette_marker(request.node)
+    cassette = use_cassette(
+        name or _own_name(request.node),
+        record=_record_mode(request.config),
+        upstream=request.config.getoption("--mltask-url"),
+        folder=_cassette_folder(request.config),
+        **options,
+    )
+    with cassette as opened:
+        yield opened
+        opened.abandoned = request.node.stash.get(_failed, False)
+
+
+def _own_name(item: Any) -> str:
+    """Name a cassette after its test: one for each, whatever stands in its parameters."""
+    from hashlib import blake2b
+    from re import sub
+
+    test = str(item.nodeid).partition("::")[2]
+    plain = sub(r"[^\w.-]+", "-", test.replace("::", "."), flags=256).strip("-.")[:80]
+    if plain != test:
+        plain += "-" + blake2b(test.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{item.path.stem}/{plain}"
+
+
+@pytest.fixture
+def mltask_server(mltask_dialect: str) -> Iterator[TaskServer]:
+    """A `TaskServer` for clients in other processes and languages; the tasks are the test's own to add."""
+    from mltask_fixtures import TaskServer
+
+    with TaskServer(dialect="3.6" if mltask_dialect == "documented" else mltask_dialect) as server:
+        yield server
