@@ -222,12 +222,17 @@ def stop(name: str | None = None, *, server: str | None = None, report: Report =
     return stopped
 
 
-def restart(node: Node, *, report: Report = SILENCE) -> Node:
-    """Let this node crash, as in a power failure, and start it again with the data that it had.
+def restart(name: str, *, report: Report = SILENCE) -> Node:
+    """Let the first node of this cluster crash, as in a power failure, and start it again with the data that it had.
 
     Raises:
+        WrongUseError: no such cluster runs here.
         OutsideError: it does not come up again.
     """
+    running = _running(home(), name)
+    if not running:
+        raise WrongUseError(f"no cluster {name!r} runs here; {_known(_names(home()))}")
+    node = running[0]
     server = servers.find(node.server)
     root = installed(server, home())
     if root is None:

@@ -292,7 +292,7 @@ def test_a_crash_keeps_the_data_and_the_port(bench, free_port):
     """kill -9 and up again: another process, the same folder."""
     node = cluster.start(bench.version, port=free_port)
     (node.folder / "data" / "kept").write_text("x")
-    again = cluster.restart(node)
+    again = cluster.restart(bench.version)
     assert again.pid != node.pid
     assert again.url == node.url
     assert (node.folder / "data" / "kept").read_text() == "x"
