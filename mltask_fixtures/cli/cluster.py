@@ -69,6 +69,7 @@ def up(
       mltask-fixtures cluster up --name two --nodes 2 --setting 2:plugins.ml_commons.max_model_on_node=0
     """
     from mltask_fixtures import cluster
+    from mltask_fixtures.cluster import namespace
 
     version = server or cluster.NEWEST
     if isolated and (nodes > 1 or settings):
@@ -83,6 +84,7 @@ def up(
                 port=port,
                 nodes=nodes,
                 settings=_of_each_node(settings, nodes),
+                java_options=namespace.JAVA_OPTIONS if inside else (),
                 network=inside,
                 report=report,
             )

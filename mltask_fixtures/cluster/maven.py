@@ -104,8 +104,14 @@ class _Begun:
     def say(self, text: str) -> None:
         self._report.say(text)
 
-    def transfer(self, what: str, done: float, total: float) -> None:
+    def seen(self, state: str) -> None:
+        self._report.seen(state)
+
+    def transfer(self, what: str, done: float, total: float) -> None:  # noqa: ARG002 - what a report takes
         raise _BegunError
+
+    def step(self, what: str, done: int, total: int) -> None:
+        self._report.step(what, done, total)
 
 
 def mvn() -> str:

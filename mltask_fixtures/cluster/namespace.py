@@ -22,10 +22,28 @@ if TYPE_CHECKING:
 
 ADDRESS = "192.0.2.10"
 """What stands for a remote service in there."""
+PORT = 8080
+"""The port that this service has."""
+JAVA_OPTIONS = (f"-Daws.endpointUrlS3=http://{ADDRESS}:{PORT}",)
+"""What makes a node in there take that service for the store of objects that a batch ingestion reads from."""
 
 _PREFIX = "mltask-"
 _MAIN = "from mltask_fixtures.cli import main; main()"
 _OURS = "mltask-fixtures: "
+
+
+class InsideError(OutsideError):
+    """One of our commands failed in a network of its own.
+
+    Attributes:
+        out: what it had written to stdout.
+        code: its exit code.
+    """
+
+    def __init__(self, text: str, out: str, code: int) -> None:
+        """Take its last words."""
+        self.out, self.code = out, code
+        super().__init__(text)
 
 
 def missing() -> str:
@@ -117,7 +135,7 @@ def run_inside(name: str, words: Sequence[str], *, say: Callable[[str], None]) -
         What it wrote to stdout.
 
     Raises:
-        OutsideError: it failed; the text is the command's own last one.
+        InsideError: it failed; the text is the command's own last one.
     """
     command = [str(_ip()), "netns", "exec", name, sys.executable, "-c", _MAIN, *words]
     with subprocess.Popen(  # noqa: S603 - our own program
@@ -136,7 +154,7 @@ def run_inside(name: str, words: Sequence[str], *, say: Callable[[str], None]) -
             process.wait()
             raise
     if process.returncode:
-        raise OutsideError(last.removeprefix(_OURS) or f"{words[0]} failed in the network {name}")
+        raise InsideError(last.removeprefix(_OURS) or f"{words[0]} failed in {name}", out, process.returncode)
     if last:
         say(last)
     return out

@@ -16,7 +16,7 @@ from mltask_fixtures.cluster.report import SILENCE
 from mltask_fixtures.cluster.scenario import MissedError, Need, Stage, scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from opensearchpy import OpenSearch
@@ -193,6 +193,64 @@ def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report
     return path
 
 
+def record_each(
+    chosen: Sequence[Scenario], cluster: Cluster, output: Path, *, report: Report = SILENCE
+) -> Iterator[Path]:
+    """Record these scenarios one after the other; one that fails does not keep the others.
+
+    Args:
+        chosen: what to play; those that crash the node come last.
+        cluster: where, see `look_at`.
+        output: the folder of recordings.
+        report: told about each step.
+
+    Yields:
+        Each file, when it is written.
+
+    Raises:
+        MLTaskFixturesError: some were not recorded, whose older files stay; the text names them.
+        OutsideError: the cluster died, and the rest was not tried.
+    """
+    failed: dict[str, MLTaskFixturesError] = {}
+    in_order = sorted(chosen, key=lambda scenario: Need.OWN_NODE in scenario.needs)
+    for number, scenario in enumerate(in_order):
+        report.step(scenario.name, number, len(in_order))
+        try:
+            path = record(scenario, cluster, output, report=report)
+        except MLTaskFixturesError as error:
+            if len(in_order) == 1:
+                raise
+            failed[scenario.name] = error
+            report.say(f"{scenario.name} was not recorded: {error}")
+            try:
+                look_at_again(cluster)
+            except OutsideError as gone:
+                rest = len(in_order) - number - 1
+                raise OutsideError(
+                    f"the cluster died while {scenario.name} was played: {gone} "
+                    f"{rest} more were not tried; what was recorded before is kept, and no older file was touched."
+                ) from error
+        else:
+            yield path
+    if failed:
+        worst = min(failed.values(), key=lambda error: error.exit_code)
+        raise NotRecordedError(list(failed), len(in_order), exit_code=worst.exit_code)
+
+
+def look_at_again(cluster: Cluster) -> None:
+    """See that this cluster still answers.
+
+    Raises:
+        OutsideError: it does not.
+    """
+    client = cluster.connect()
+    try:
+        with _in_words(cluster.url):
+            client.info()
+    finally:
+        client.close()
+
+
 def path_of(scenario: Scenario, version: str, output: Path) -> Path:
     """Where the recording of this scenario on a server of this version belongs.
 
@@ -251,6 +309,15 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
             raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in kept.data]) from invalid
 
     return capture
+
+
+class NotRecordedError(MLTaskFixturesError):
+    """Some scenarios of several were not recorded."""
+
+    def __init__(self, names: Sequence[str], of: int, *, exit_code: int) -> None:
+        """Take the names, of how many, and the exit code that fits."""
+        self.names, self.exit_code = list(names), exit_code
+        super().__init__(f"{len(names)} of {of} were not recorded, their older files stay: {', '.join(names)}.")
 
 
 class UnexpectedAnswerError(MLTaskFixturesError):

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from mltask_fixtures.cluster.report import Report
     from mltask_fixtures.cluster.stub import Remote
 
-REMOTE_PORT = 8080
-"""Of the remote service in an isolated cluster, and of every one as recordings show it."""
-
 _GOING_ON = {TaskState.CREATED, TaskState.RUNNING, TaskState.CANCELLING}
 
 # Polls are dense where states change and rare where they do not: a short state is seen, and a recording stays short.
@@ -307,8 +304,13 @@ class Stage:
             self._last[task_id] = task["state"]
             self.states.setdefault(task["task_type"], []).append(task["state"])
             self._error = str(task.get("error", ""))
-            self._report.say(f"  {task['task_type']} {task['state']} {self._error}".rstrip())
+            self._report.seen(f"{task['task_type']} {task['state']} {self._error}".rstrip())
         return task
+
+    def forget(self) -> None:
+        """Take what was seen so far for preparation: the recording does not show it."""
+        self.states.clear()
+        self._last = dict.fromkeys(self._last, "")
 
     def wait(self, task_id: str, *, until: TaskState | None = None) -> dict[str, Any]:
         """Poll this task until it ends, or is in this state.
@@ -349,12 +351,12 @@ class Stage:
     @contextmanager
     def remote(self) -> Iterator[Remote]:
         """Serve a remote inference and batch service that the cluster can reach, for the while."""
-        from mltask_fixtures.cluster.namespace import ADDRESS
+        from mltask_fixtures.cluster.namespace import ADDRESS, PORT
         from mltask_fixtures.cluster.stub import remote_service
 
-        host, port = (ADDRESS, REMOTE_PORT) if Need.ISOLATION in self.offers else ("127.0.0.1", 0)
+        host, port = (ADDRESS, PORT) if Need.ISOLATION in self.offers else ("127.0.0.1", 0)
         with remote_service(host, port) as service:
-            self.show(service.url, as_=f"http://{host}:{REMOTE_PORT}")
+            self.show(service.url, as_=f"http://{host}:{PORT}")
             yield service
 
     def file(self, name: str, content: bytes) -> str:
@@ -393,7 +395,10 @@ class Stage:
         """
         if self._crash is None:
             raise WrongUseError("this node was not started by the recorder, so it is not crashed.")
-        self._crash()
+        from mltask_fixtures.cassette.intercept import passing
+
+        with passing():  # what waits for the node is no part of the recording
+            self._crash()
         self._reconnect()
 
     def _reconnect(self) -> None:
@@ -440,6 +445,26 @@ class Stage:
         back = {name: before.get(name) for name in settings}
         self.afterwards(lambda: self.client.cluster.put_settings(body={"transient": back}))
         self.client.cluster.put_settings(body={"transient": dict(settings)})
+
+    @contextmanager
+    def for_a_moment(self, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Give the cluster these transient settings inside, without that in the recording."""
+        from mltask_fixtures.cassette.intercept import passing
+
+        back = dict.fromkeys(settings)
+        put = self._connect()
+
+        def undo() -> None:
+            with passing():
+                put.cluster.put_settings(body={"transient": back})
+
+        try:
+            with passing():
+                put.cluster.put_settings(body={"transient": dict(settings)})
+            yield
+        finally:
+            undo()
+            put.close()
 
     def fill(self, index: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Make this index of these rows, and remove it afterwards."""
