@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mltask_fixtures.cluster.scenario import remove_model
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -41,6 +43,17 @@ def train(stage: Stage, algorithm: str, asked: Mapping[str, Any]) -> str:
     """Start a training and give the id of its task."""
     started = stage.ml("POST", f"_train/{algorithm}", params={"async": "true"}, body=asked)
     return str(started["task_id"])
+
+
+def trained(stage: Stage) -> str:
+    """Train quickly and give the id of the completed task; after that the cluster has an index of tasks."""
+    stage.fill(INDEX, rows(100))
+    asked = body({"centroids": 3, "iterations": 10, "distance_type": "COSINE"}, "petal_length", "petal_width", size=100)
+    task_id = train(stage, "kmeans", asked)
+    model_id = stage.wait(task_id)["model_id"]
+    stage.afterwards(lambda: remove_model(stage, model_id))
+    stage.forget()
+    return task_id
 
 
 def remove_index(stage: Stage, index: str) -> None:

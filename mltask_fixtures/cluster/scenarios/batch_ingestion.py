@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mltask_fixtures.cluster.scenario import Need, Scenario
-from mltask_fixtures.cluster.scenarios._training import remove_index
+from mltask_fixtures.cluster.scenarios._training import remove_index, trained
 from mltask_fixtures.contract import TaskState, TaskType
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def _body(*, index: str = _INDEX, path: str = "rows.jsonl", source: str = "s3") 
 
 def play(stage: Stage, body: dict[str, Any]) -> None:
     """Ingest, and delete the task."""
+    trained(stage)  # without an index of tasks the server cannot count those that run, and refuses
     with stage.remote() as remote:
         remote.objects["/bucket/rows.jsonl"] = _ROWS
         stage.afterwards(lambda: remove_index(stage, _INDEX))
@@ -49,6 +50,7 @@ def play(stage: Stage, body: dict[str, Any]) -> None:
 
 def play_refused(stage: Stage) -> None:
     """Ask for what is refused at once: no source, and more than may run."""
+    trained(stage)
     nowhere = {name: value for name, value in _body().items() if name != "data_source"}
     with stage.recorded():
         stage.refused(400, "POST", "_batch_ingestion", body=nowhere)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mltask_fixtures.cluster.scenario import Scenario, remove_model
-from mltask_fixtures.cluster.scenarios._training import INDEX, body, rows, train
+from mltask_fixtures.cluster.scenario import MissedError, Scenario
+from mltask_fixtures.cluster.scenarios._training import INDEX, body, rows, trained
 from mltask_fixtures.cluster.scenarios.unknown_task_id import TASK_ID
 
 if TYPE_CHECKING:
@@ -16,26 +16,14 @@ if TYPE_CHECKING:
 _PARAMETERS = {"centroids": 3, "iterations": 10, "distance_type": "COSINE"}
 
 
-def _trained(stage: Stage) -> str:
-    """Give the id of a task that has completed."""
-    stage.fill(INDEX, rows(100))
-    task_id = train(stage, "kmeans", body(_PARAMETERS, "petal_length", "petal_width", size=100))
-    model_id = stage.wait(task_id)["model_id"]
-    stage.afterwards(lambda: remove_model(stage, model_id))
-    stage.forget()
-    return task_id
-
-
 def _expect(status: int, answer: tuple[int, Mapping[str, str], str]) -> None:
-    from mltask_fixtures.cluster.scenario import MissedError
-
     if answer[0] != status:
         raise MissedError(f"{status} was expected, but the server answered {answer[0]}: {answer[2]:.300}")
 
 
 def play_forms(stage: Stage) -> None:
     """Ask for one completed task in every form that is text."""
-    task_id = _trained(stage)
+    task_id = trained(stage)
     path = f"tasks/{task_id}"
     with stage.recorded():
         stage.see(task_id)
@@ -89,7 +77,7 @@ def play_parameters(stage: Stage) -> None:
 
 def play_search(stage: Stage) -> None:
     """Search for tasks: by id, by type and state, for nothing, and without a body."""
-    task_id = _trained(stage)
+    task_id = trained(stage)
     find = {"query": {"ids": {"values": [task_id]}}}
     with stage.recorded():
         stage.see(task_id)
@@ -103,7 +91,7 @@ def play_search(stage: Stage) -> None:
 
 def play_cancel(stage: Stage) -> None:
     """Cancel what cannot be: a task that is not there, and a training."""
-    task_id = _trained(stage)
+    task_id = trained(stage)
     with stage.recorded():
         stage.refused(404, "POST", f"tasks/{TASK_ID}/_cancel")
         stage.refused((400, 404, 500), "POST", f"tasks/{task_id}/_cancel")
@@ -112,7 +100,7 @@ def play_cancel(stage: Stage) -> None:
 
 def play_breakers(stage: Stage) -> None:
     """Train and predict while the breaker for a full disk is open: the task's own URL does not care."""
-    task_id = _trained(stage)
+    task_id = trained(stage)
     stage.set({"plugins.ml_commons.disk_free_space_threshold": "1024tb"})
     asked = body(_PARAMETERS, "petal_length", "petal_width", size=100)
     with stage.recorded():
@@ -132,7 +120,7 @@ def play_memory_breaker(stage: Stage) -> None:
 
 def play_parent_breaker(stage: Stage) -> None:
     """Poll while OpenSearch's own breaker is open: then even a poll is refused, and the next one is not."""
-    task_id = _trained(stage)
+    task_id = trained(stage)
     with stage.recorded():
         stage.see(task_id)
         with stage.for_a_moment({"indices.breaker.total.limit": "1mb"}):
