@@ -17,12 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from mltask_fixtures.cassette.match import key_of
+from mltask_fixtures.cassette.normalise import NOT_YET
 from mltask_fixtures.cassette.recording import Interaction, Recording
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import decode_document_id, is_node_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from mltask_fixtures.cassette.normalise import Promised
 
 Kind: TypeAlias = Literal["new", "gone", "type", "value"]
 
@@ -82,15 +85,15 @@ def drift(
     recorded: Recording | Interaction,
     live: Recording | Interaction,
     *,
-    promised: Mapping[str, Collection[str]] | None = None,
+    promised: Promised | None = None,
 ) -> list[Drift]:
     """List in what a server's answers differ from what was recorded; nothing if it says the same.
 
     Args:
         recorded: a recording, or one exchange.
         live: the same, as the server says it now.
-        promised: the states that must be seen, by task type. Whether another one is seen of such a type is luck, so
-            it counts as no difference, unless a task ends in it.
+        promised: the states that must be seen, by task type. Whether a task is seen CREATED, RUNNING or CANCELLING is
+            luck where that is not among them, so it counts as no difference.
 
     Example:
         >>> from mltask_fixtures.cassette import load
@@ -184,9 +187,8 @@ def _lasting(
         exchange
         for number, exchange in enumerate(group, 1)
         if number == len(group)
-        or not exchange.polled
-        or exchange.task_type not in promised
-        or exchange.state in promised[exchange.task_type]
+        or not (promised and exchange.polled and exchange.state in NOT_YET)
+        or exchange.state in promised.get(exchange.task_type, ())
         or (exchange.task_type, exchange.state) in others
     ]
 

@@ -33,17 +33,23 @@ from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import sha256
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
+
+from vcr.request import Request
 
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.match import key_of
+from mltask_fixtures.cassette.seal import seal
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_node_id
 from mltask_fixtures.contract.wire import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from mltask_fixtures.cassette.replay import MLTaskCassette
 
 EPOCH: Final = 1_735_689_600_000
 """2025-01-01, in ms since the epoch: when every normalised recording begins."""
@@ -54,7 +60,8 @@ _DAY: Final = 86_400_000
 _MAC: Final = bytes.fromhex("6d6c7461736b")
 """Stands for every node that mints: which one of several did is luck."""
 _TASK_TIMES: Final = frozenset({"create_time", "last_update_time"})
-_NOT_YET: Final = frozenset({"CREATED", "RUNNING", "CANCELLING"})
+NOT_YET: Final = frozenset({"CREATED", "RUNNING", "CANCELLING"})
+"""The states that pass: whether polls see them is luck, unless something holds the task in them."""
 _SAME_INSTANT: Final = 2
 """Ms within which the two times of a new task are one: the server reads its clock once for each."""
 _APART: Final = 3
@@ -100,6 +107,10 @@ _FIXED: Final[Mapping[str, str]] = {
 """Keys whose value is luck, and the value that they get unless it is null."""
 
 
+Promised: TypeAlias = "Mapping[Any, Collection[str]]"
+"""The states that have to be seen, by task type."""
+
+
 class _Place(NamedTuple):
     """Where a scalar stands in a body."""
 
@@ -127,6 +138,8 @@ class _Message:
     body: str | None
     was_text: bool = True
     encoding: str = ""
+    length: int = 0
+    """Of the body as it came, in bytes."""
     places: list[_Place] = field(default_factory=list)
     values: Any = None
 
@@ -156,12 +169,18 @@ class _Exchange:
         return self.response.values if isinstance(self.response.values, dict) else {}
 
 
-def normalised(cassette: Mapping[str, Any], *, promised: Mapping[str, Collection[str]] | None = None) -> dict[str, Any]:
+def normalised(
+    cassette: Mapping[str, Any],
+    *,
+    promised: Promised | None = None,
+    replacing: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Give a recording in which what luck decides is replaced.
 
     Args:
         cassette: vcrpy's dict of it.
         promised: the states that the scenario has to show, by task type; None or nothing keeps every state.
+        replacing: texts and what is shown in their place, everywhere; before all else.
 
     Example:
         >>> from mltask_fixtures.cassette import store
@@ -171,7 +190,7 @@ def normalised(cassette: Mapping[str, Any], *, promised: Mapping[str, Collection
         >>> [interaction["response"]["recorded_ms"] for interaction in once["interactions"]]
         [100, 200, 300, 400]
     """
-    exchanges = [_exchange(interaction) for interaction in cassette["interactions"]]
+    exchanges = [_exchange(interaction, replacing or {}) for interaction in cassette["interactions"]]
     exchanges = _without_luck(
         exchanges, {str(kind): set(map(str, states)) for kind, states in (promised or {}).items()}
     )
@@ -182,6 +201,58 @@ def normalised(cassette: Mapping[str, Any], *, promised: Mapping[str, Collection
     return result
 
 
+def stabilise(
+    cassette: MLTaskCassette,
+    *,
+    promised: Promised,
+    replacing: Mapping[str, str],
+    dialect: str | None,
+) -> None:
+    """Normalise what a cassette has just recorded, before it is saved.
+
+    Where its file says the same already, that file's word for when it was recorded, and by which version of this tool,
+    is kept: then nothing in it changes.
+
+    Args:
+        cassette: it is changed in place.
+        promised: the states that the scenario has to show, by task type.
+        replacing: texts and what is shown in their place.
+        dialect: to judge it by.
+
+    Raises:
+        InvalidCassetteError: an answer is none that this server gives.
+    """
+    interactions = [
+        {
+            "request": {
+                "method": request.method,
+                "uri": request.uri,
+                "headers": dict(request.headers),
+                "body": request.body_bytes or None,
+            },
+            "response": response,
+        }
+        for request, response in cassette.data
+    ]
+    result = normalised(
+        {"metadata": cassette.metadata, "interactions": interactions}, promised=promised, replacing=replacing
+    )
+    cassette.data[:] = [(Request(**one["request"]), one["response"]) for one in result["interactions"]]
+    cassette.metadata.update(result["metadata"])
+    path = Path(cassette.path)
+    if not path.exists():
+        return
+    before = path.read_text("utf-8")
+    with suppress(ValueError):
+        dated = {key: value for key, value in json.loads(before)["metadata"].items() if key in _DATED}
+        metadata = {**cassette.metadata, **dated}
+        if seal(path, cassette.data, metadata, replacing=replacing, dialect=dialect) == before:
+            cassette.metadata.update(dated)
+
+
+_DATED: Final = ("recorded_at", "tool")
+
+
 def _recorded_at(cassette: Mapping[str, Any]) -> int | None:
     said = str((cassette.get("metadata") or {}).get("recorded_at", ""))
     return _ms(match) if (match := _ISO.fullmatch(said)) else None
@@ -190,27 +261,40 @@ def _recorded_at(cassette: Mapping[str, Any]) -> int | None:
 # ---------------------------------------------------------------------------------------------- in and out
 
 
-def _exchange(interaction: Mapping[str, Any]) -> _Exchange:
+def _exchange(interaction: Mapping[str, Any], replacing: Mapping[str, str]) -> _Exchange:
     request, response = interaction["request"], interaction["response"]
-    asked = _message(request["headers"], request.get("body"))
-    said = _message(response["headers"], (response.get("body") or {}).get("string"))
-    return _Exchange(request["method"], request["uri"], asked, said, response)
+    asked = _message(request["headers"], request.get("body"), replacing)
+    said = _message(response["headers"], (response.get("body") or {}).get("string"), replacing)
+    return _Exchange(request["method"], _shown(request["uri"], replacing), asked, said, response)
 
 
-def _message(headers: Mapping[str, Any], body: Any) -> _Message:
-    message = _Message(dict(headers), None)
+def _shown(text: str, replacing: Mapping[str, str]) -> str:
+    for literal, shown in replacing.items():
+        text = text.replace(literal, shown)
+    return text
+
+
+def _message(headers: Mapping[str, Any], body: Any, replacing: Mapping[str, str]) -> _Message:
+    message = _Message({name: _header_shown(value, replacing) for name, value in headers.items()}, None)
     if body is None:
         return message
     message.was_text = isinstance(body, str)
     raw = body.encode() if isinstance(body, str) else bytes(body)
+    message.length = len(raw)
     names = {name.lower(): name for name in message.headers}
     coding = str(_first(message.headers.get(names.get("content-encoding", ""), ""))).lower()
     if raw and coding in _CODINGS:
         with suppress(OSError, EOFError, zlib.error):  # where the header stayed although the coding was undone
             raw, message.encoding = _CODINGS[coding].undo(raw), coding
-    message.body = raw.decode("utf-8", "surrogateescape")
+    message.body = _shown(raw.decode("utf-8", "surrogateescape"), replacing)
     _read(message)
     return message
+
+
+def _header_shown(value: Any, replacing: Mapping[str, str]) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_header_shown(one, replacing) for one in value]
+    return _shown(value.decode("latin-1") if isinstance(value, bytes) else str(value), replacing)
 
 
 def _read(message: _Message) -> None:
@@ -301,7 +385,7 @@ def _in_yaml(text: str) -> Iterator[_Place]:
 def _without_luck(exchanges: list[_Exchange], promised: Mapping[str, set[str]]) -> list[_Exchange]:
     last = {task_id: exchange for exchange in exchanges if (task_id := exchange.task_id)}
     ends = {id(exchange) for exchange in last.values()}
-    ends |= {id(exchange) for exchange in exchanges if exchange.body.get("state") not in _NOT_YET}
+    ends |= {id(exchange) for exchange in exchanges if exchange.body.get("state") not in NOT_YET}
     kept = [exchange for exchange in exchanges if id(exchange) in ends or _is_promised(exchange, promised)]
     result: list[_Exchange] = []
     for run, polling in _runs(kept):
@@ -485,7 +569,7 @@ class _Normaliser:
         if known := self.events.get(event):
             known.rank = min(known.rank, rank)
             return
-        if documents.beside(place.path, "state") in ("", *_NOT_YET):
+        if documents.beside(place.path, "state") in ("", *NOT_YET):
             for other in self.times[event.document]:
                 if self.events[other].shown == number and abs((other.time or 0) - time) <= _SAME_INSTANT:
                     self.same[event] = other
@@ -577,14 +661,13 @@ class _Normaliser:
     def _replace(self, number: int, exchange: _Exchange) -> None:
         for message in (exchange.request, exchange.response):
             if message.body is not None:
-                before = message.body
                 documents = _Documents(exchange, message)
                 message.body = _edited(message, lambda place, known=documents: self._scalar(place, known))
                 message.body = self._text(message.body, exchange)
                 _read(message)
                 message.body = _in_order(message)
                 _read(message)
-                self._measure(message, before)
+                _measure(message)
             message.headers = {name: self._header(name, value, exchange) for name, value in message.headers.items()}
         exchange.uri = self._text(exchange.uri, exchange)
         exchange.raw = {**exchange.raw, RECORDED_MS: self.arrivals[number]}
@@ -635,22 +718,16 @@ class _Normaliser:
     def _header(self, name: str, value: Any, exchange: _Exchange) -> Any:
         if isinstance(value, (list, tuple)):
             return [self._header(name, one, exchange) for one in value]
-        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-        if name.lower() == "user-agent":
-            return _USER_AGENT.sub("", text)
-        return self._text(text, exchange)
+        return _USER_AGENT.sub("", value) if name.lower() == "user-agent" else self._text(value, exchange)
 
-    @staticmethod
-    def _measure(message: _Message, before: str) -> None:
-        """Say the new length where the old one was said."""
-        assert message.body is not None  # noqa: S101 - only called where there is one
-        old, new = (len(text.encode("utf-8", "surrogateescape")) for text in (before, message.body))
-        if message.encoding:
-            raw = _bytes(message)
-            old, new = -1, len(raw or b"")
-        for name, value in message.headers.items():
-            if name.lower() == "content-length" and old in (-1, int(_first(value))):
-                message.headers[name] = [str(new)] if isinstance(value, (list, tuple)) else str(new)
+
+def _measure(message: _Message) -> None:
+    """Say the new length where the old one was said."""
+    body = _bytes(message) or b""
+    length = len(body.encode() if isinstance(body, str) else body)
+    for name, value in message.headers.items():
+        if name.lower() == "content-length" and str(_first(value)) == str(message.length):
+            message.headers[name] = [str(length)] if isinstance(value, list) else str(length)
 
 
 class _Documents:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.command(name="record")
 @click.argument("names", metavar="SCENARIO...", nargs=-1)
 @click.option("--url", help="Of the cluster; credentials may stand in it: https://USER:PASSWORD@host:port")
-@click.option("--server", metavar="VERSION", help="Put up every cluster of this version that is needed, and take it down.")
+@click.option(
+    "--server", metavar="VERSION", help="Put up every cluster of this version that is needed, and take it down."
+)
 @click.option("--all", "every", is_flag=True, help="Record every scenario that this server can play.")
 @click.option("--list", "listed", is_flag=True, help="List the scenarios, and do nothing.")
 @click.option(
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
     default=Path("cassettes"),
     show_default=True,
     help="The folder of recordings; files are <server version>/<scenario>.json below.",
+)
+@click.option(
+    "--normalise/--no-normalise",
+    default=True,
+    show_default=True,
+    help="Replace ids, times and whatever else luck decides by stable values.",
 )
 @click.option("--insecure", is_flag=True, help="Accept a certificate that nobody vouches for.")
 @click.option("--inside", hidden=True, default="", help="The network of its own that this process is in.")
@@ -40,6 +48,7 @@ def command(
     every: bool,
     listed: bool,
     output: Path,
+    normalise: bool,
     insecure: bool,
     inside: str,
 ) -> None:
@@ -68,16 +77,26 @@ def command(
         if server is not None:
             from mltask_fixtures.cluster.provide import record_on_server
 
-            recorded = record_on_server(chosen, server, output, report=report)
+            recorded = record_on_server(chosen, server, output, normalise=normalise, report=report)
         else:
             assert url is not None  # noqa: S101 - one of the two is given
-            recorded = _on_url(chosen, url, output, every=every, insecure=insecure, inside=inside, report=report)
+            recorded = _on_url(
+                chosen, url, output, normalise=normalise, every=every, insecure=insecure, inside=inside, report=report
+            )
         for path in recorded:
             click.echo(path)
 
 
 def _on_url(
-    chosen: list[Scenario], url: str, output: Path, *, every: bool, insecure: bool, inside: str, report: Report
+    chosen: list[Scenario],
+    url: str,
+    output: Path,
+    *,
+    normalise: bool,
+    every: bool,
+    insecure: bool,
+    inside: str,
+    report: Report,
 ) -> Iterator[Path]:
     from mltask_fixtures.cluster import namespace
     from mltask_fixtures.cluster.record import look_at, record_each
@@ -92,7 +111,7 @@ def _on_url(
             report.say(f"{scenario.name} {why}: left out")
         else:
             played.append(scenario)
-    yield from record_each(played, cluster, output, report=report)
+    yield from record_each(played, cluster, output, normalise=normalise, report=report)
 
 
 def _list(found: list[Scenario]) -> None:

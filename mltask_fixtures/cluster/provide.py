@@ -30,7 +30,7 @@ _OFFERS = {
 
 
 def record_on_server(
-    chosen: Iterable[Scenario], version: str, output: Path, *, report: Report = SILENCE
+    chosen: Iterable[Scenario], version: str, output: Path, *, normalise: bool = True, report: Report = SILENCE
 ) -> Iterator[Path]:
     """Put up whatever clusters of this version these scenarios need, record on them, and take them down.
 
@@ -38,6 +38,7 @@ def record_on_server(
         chosen: what to play; what cannot be played by this version, or on this computer, is told and left out.
         version: one of `servers.SERVERS`.
         output: the folder of recordings.
+        normalise: as `record` takes it.
         report: told about each step.
 
     Yields:
@@ -55,7 +56,7 @@ def record_on_server(
         tried += len(scenarios)
         try:
             with _cluster(kind, version, report) as node:
-                yield from _record(kind, node, scenarios, output.absolute(), report)
+                yield from _record(kind, node, scenarios, output.absolute(), report, normalise=normalise)
         except NotRecordedError as error:
             failed += error.names
             code = min(code or error.exit_code, error.exit_code)
@@ -94,13 +95,15 @@ def _cluster(kind: str, version: str, report: Report) -> Iterator[Node]:
 
 
 def _record(
-    kind: str, node: Node, scenarios: Sequence[Scenario], output: Path, report: Report
+    kind: str, node: Node, scenarios: Sequence[Scenario], output: Path, report: Report, *, normalise: bool
 ) -> Iterator[Path]:
     if kind != _ISOLATED:
-        yield from record_each(scenarios, look_at(node.url, name=node.cluster), output, report=report)
+        cluster = look_at(node.url, name=node.cluster)
+        yield from record_each(scenarios, cluster, output, normalise=normalise, report=report)
         return
     names = [scenario.name for scenario in scenarios]
     words = ["record", *names, "--url", node.url, "--output", str(output), "--inside", node.network]
+    words += [] if normalise else ["--no-normalise"]
     try:
         written = namespace.run_inside(node.network, words, say=report.say)
     except namespace.InsideError as error:

@@ -151,7 +151,9 @@ def _offers(url: str, nodes: Mapping[str, Any], *, own: bool) -> frozenset[Need]
     return frozenset(offers)
 
 
-def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report = SILENCE) -> Path:
+def record(
+    scenario: Scenario, cluster: Cluster, output: Path, *, normalise: bool = True, report: Report = SILENCE
+) -> Path:
     """Play this scenario on this cluster and save what went over the wire.
 
     It is played anew, a few times, while a state that it has to show was missed. What it made on the cluster is
@@ -161,6 +163,7 @@ def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report
         scenario: what to play.
         cluster: where, see `look_at`.
         output: the folder of recordings; the file is `<server version>/<scenario>.json` below.
+        normalise: whether ids, times and whatever else luck decides are replaced, see `cassette.normalise`.
         report: told about each state when it is seen.
 
     Returns:
@@ -182,7 +185,7 @@ def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report
     for attempt in range(1, scenario.attempts + 1):
         report.say(f"{scenario.name} on {cluster.version}" + (f", attempt {attempt}" if attempt > 1 else ""))
         try:
-            with _in_words(cluster.url), _stage(scenario, cluster, path, report) as stage:
+            with _in_words(cluster.url), _stage(scenario, cluster, path, report, normalise=normalise) as stage:
                 stage.set(scenario.settings)
                 scenario.play(stage)
         except MissedError as missed:
@@ -194,7 +197,7 @@ def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report
 
 
 def record_each(
-    chosen: Sequence[Scenario], cluster: Cluster, output: Path, *, report: Report = SILENCE
+    chosen: Sequence[Scenario], cluster: Cluster, output: Path, *, normalise: bool = True, report: Report = SILENCE
 ) -> Iterator[Path]:
     """Record these scenarios one after the other; one that fails does not keep the others.
 
@@ -202,6 +205,7 @@ def record_each(
         chosen: what to play; those that crash the node come last.
         cluster: where, see `look_at`.
         output: the folder of recordings.
+        normalise: as `record` takes it.
         report: told about each step.
 
     Yields:
@@ -216,7 +220,7 @@ def record_each(
     for number, scenario in enumerate(in_order):
         report.step(scenario.name, number, len(in_order))
         try:
-            path = record(scenario, cluster, output, report=report)
+            path = record(scenario, cluster, output, normalise=normalise, report=report)
         except MLTaskFixturesError as error:
             if len(in_order) == 1:
                 raise
@@ -262,7 +266,7 @@ def path_of(scenario: Scenario, version: str, output: Path) -> Path:
     return folder / version / f"{scenario.name}.json"
 
 
-def _stage(scenario: Scenario, cluster: Cluster, path: Path, report: Report) -> Stage:
+def _stage(scenario: Scenario, cluster: Cluster, path: Path, report: Report, *, normalise: bool) -> Stage:
     def crash() -> None:
         from mltask_fixtures.cluster.clusters import restart
 
@@ -270,7 +274,7 @@ def _stage(scenario: Scenario, cluster: Cluster, path: Path, report: Report) -> 
 
     return Stage(
         cluster.connect,
-        _captured(scenario, cluster, path),
+        _captured(scenario, cluster, path, normalise=normalise),
         report,
         version=cluster.version,
         offers=cluster.offers,
@@ -278,8 +282,9 @@ def _stage(scenario: Scenario, cluster: Cluster, path: Path, report: Report) -> 
     )
 
 
-def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
+def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bool) -> Any:
     from mltask_fixtures.cassette import InvalidCassetteError, recording
+    from mltask_fixtures.cassette.normalise import stabilise
     from mltask_fixtures.contract import DIALECTS
 
     dialect = scenario.dialect or cluster.version
@@ -305,6 +310,8 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
                 yield
                 stage.check(scenario.must_see)
                 kept.metadata["states"] = stage.states
+                if normalise:
+                    stabilise(kept, promised=scenario.must_see, replacing=shown_as, dialect=dialect)
         except InvalidCassetteError as invalid:
             raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in kept.data]) from invalid
 
