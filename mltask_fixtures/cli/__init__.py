@@ -47,7 +47,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mltask-fixtures")
 def commands() -> None:
-    r"""Test code that polls OpenSearch ML Commons tasks, on traffic that a real cluster sent.
+    """Test code that polls OpenSearch ML Commons tasks, on traffic that a real cluster sent.
 
     \b
     Example:

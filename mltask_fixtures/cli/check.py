@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--dialect", metavar="NAME", help="documented, a server line or a version.  [default: documented]")
 @click.option("--json", "as_json", is_flag=True, help="Write the findings as JSON.")
 def command(files: tuple[str, ...], dialect: str | None, as_json: bool) -> None:
-    r"""List everything in which task bodies or recordings disagree with a dialect.
+    """List everything in which task bodies or recordings disagree with a dialect.
 
     A FILE holds one body as JSON, or a recording; `-` is one body on stdin. A recording is judged by the dialect of the
     server that it was made with, unless --dialect says otherwise.

@@ -19,7 +19,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Write the resul
 
 @click.group(name="cluster")
 def command() -> None:
-    r"""Put up, look at and stop a real OpenSearch with ML Commons on this computer.
+    """Put up, look at and stop a real OpenSearch with ML Commons on this computer.
 
     Nothing but published artefacts, fetched with your own `mvn`; no Docker; reachable from this computer only.
 
@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--port", type=click.IntRange(1024, 65535), help="On 127.0.0.1.  [default: 9200]")
 @_as_json
 def up(server: str | None, port: int | None, as_json: bool) -> None:
-    r"""Install one node if need be, start it, wait until ML Commons answers, and write its URL.
+    """Install one node if need be, start it, wait until ML Commons answers, and write its URL.
 
     It starts empty. Up a second time is fine: it says where the node runs. Servers are kept in the cache folder of
     your platform, or in $MLTASK_FIXTURES_HOME.
@@ -56,7 +56,7 @@ def up(server: str | None, port: int | None, as_json: bool) -> None:
 @click.option("--server", metavar="VERSION", help="Only this one.  [default: every one that `up` started]")
 @_as_json
 def down(server: str | None, as_json: bool) -> None:
-    r"""Stop what `up` started, and nothing else. The node's data is gone, the installed server stays.
+    """Stop what `up` started, and nothing else. The node's data is gone, the installed server stays.
 
     \b
     Example:
@@ -77,7 +77,7 @@ def down(server: str | None, as_json: bool) -> None:
 @command.command()
 @_as_json
 def status(as_json: bool) -> None:
-    r"""Say which servers are installed and which run, and where.
+    """Say which servers are installed and which run, and where.
 
     \b
     Example:

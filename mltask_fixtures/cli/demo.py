@@ -24,7 +24,7 @@ _NARROW: Final = 100
 
 @click.command(name="demo")
 def command() -> None:
-    r"""Replay two recorded lifecycles under opensearch-py and show them as timelines.
+    """Replay two recorded lifecycles under opensearch-py and show them as timelines.
 
     An asynchronous k-means training, and a model that is registered and then deployed, as an OpenSearch 3.6.0 server
     answered them. Nothing leaves the process.

@@ -11,7 +11,7 @@ import click
 @click.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
 def command(as_json: bool) -> None:
-    r"""List the bundled recordings: name, states that were seen, and what happens.
+    """List the bundled recordings: name, states that were seen, and what happens.
 
     \b
     Example:

@@ -25,7 +25,7 @@ from mltask_fixtures.cli._progress import on_stderr
 def command(
     *, names: tuple[str, ...], url: str | None, every: bool, listed: bool, output: Path, insecure: bool
 ) -> None:
-    r"""Play scenarios on a cluster and keep what goes over the wire, checked and without secrets.
+    """Play scenarios on a cluster and keep what goes over the wire, checked and without secrets.
 
     What a scenario makes on the cluster it removes again. A file is replaced only by a whole one in which each state
     was seen that the scenario has to show. The two that register models need a cluster on this computer.
