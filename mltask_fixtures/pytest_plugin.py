@@ -22,8 +22,8 @@ _RECORD_MODES = ("none", "once", "new", "all")
 _MARKERS = (
     (
         "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None): answer the test's HTTP "
-        "requests from a recording, a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; without a name, from one that "
-        "is named after the test."
+        "requests from a recording, a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; "
+        "without a name, from one that is named after the test."
     ),
     "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
 )
