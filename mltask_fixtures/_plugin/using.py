@@ -69,11 +69,12 @@ def using(
         MLTaskFixturesError: as `use_cassette`.
     """
     unplayed = options.pop("unplayed", rules.unplayed)
-    prepared = use_cassette(name, record=_mode(name, rules), upstream=rules.url, folder=rules.folder, **options)
+    record = _mode(name, rules)
+    prepared = use_cassette(name, record=record, upstream=rules.url, folder=rules.folder, **options)
     with _advice(rules), prepared as opened:
         yield opened
         opened.abandoned = not passed()
-        _sign(opened)
+        _sign(opened, record)
     if unplayed != "ignore" and passed() and opened.write_protected and not _is_bundled(opened.path):
         _see_unplayed(opened, unplayed)
 
@@ -108,11 +109,11 @@ def _advice(rules: Rules) -> Iterator[None]:
         raise UnknownCassetteError(f"{error}; --mltask-record once --mltask-url URL records a new one") from None
 
 
-def _sign(cassette: MLTaskCassette) -> None:
+def _sign(cassette: MLTaskCassette, record: str) -> None:
     """Let a new recording say when and by what it was made."""
     if cassette.dirty:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if cassette.record_mode.value == "all":
+        if record == "all":
             cassette.metadata["recorded_at"] = now
         # What is added to an older recording makes it no younger.
         cassette.metadata.setdefault("recorded_at", now)
