@@ -18,7 +18,7 @@ import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import psutil
 import pytest
@@ -166,8 +166,11 @@ class Bench:
         return process
 
 
+DIES, HANGS = 0, -1
+
+
 class _Cluster(BaseHTTPRequestHandler):
-    """Answers from a script, and keeps what it was asked."""
+    """Answers from a script, and keeps what it was asked; in place of a status it may die, or hang."""
 
     protocol_version = "HTTP/1.1"
 
@@ -177,6 +180,13 @@ class _Cluster(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path.partition("?")[0], json.loads(body) if body else None))
         answers = self.server.answers.get(f"{self.command} {self.path.partition('?')[0]}", [(404, {"error": "no"})])
         status, answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if status == DIES:
+            self.close_connection = True
+            return
+        if status == HANGS:
+            self.server.hangs.set()
+            self.server.over.wait(60)
+            return
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -195,9 +205,11 @@ def answering():
     """A server that answers from `answers` and keeps what it was asked in `asked`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Cluster)
     server.answers, server.asked = {}, []
+    server.hangs, server.over = Event(), Event()
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
     thread.join()
