@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mltask_fixtures.cluster.clusters import ANY_PORT, Status, isolated, logs, restart, start, status, stop
     from mltask_fixtures.cluster.node import Node
     from mltask_fixtures.cluster.report import Report
-    from mltask_fixtures.cluster.servers import NEWEST, SERVERS, Server
     from mltask_fixtures.cluster.served import Served, versions
+    from mltask_fixtures.cluster.servers import NEWEST, SERVERS, Server
 
 __all__ = [
     "ANY_PORT",

@@ -319,15 +319,17 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bo
             "dialect": dialect if dialect == JUDGED_BY_MODELS else DIALECTS[dialect].name,
         }
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
+        answers: list[tuple[Any, Mapping[str, Any]]] = []
         try:
             with recording(path, metadata=metadata, replace=shown_as, dialect=dialect) as kept:
+                answers = kept.data
                 yield
                 stage.check(scenario.must_see)
                 kept.metadata["states"] = stage.states
                 if normalise:
                     stabilise(kept, promised=scenario.must_see, replacing=shown_as, dialect=dialect)
         except InvalidCassetteError as invalid:
-            raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in kept.data]) from invalid
+            raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in answers]) from invalid
 
     return capture
 
@@ -346,7 +348,9 @@ class UnexpectedAnswerError(MLTaskFixturesError):
 
     def __init__(self, scenario: str, invalid: InvalidCassetteError, answers: list[Mapping[str, Any]]) -> None:
         """Take the findings, and all answers of the recording."""
-        numbers = dict.fromkeys(re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M))
+        numbers = dict.fromkeys(
+            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.MULTILINE)
+        )
         bodies = [bytes(answers[int(number) - 1]["body"]["string"]) for number in numbers]
         shown = [body.decode("utf-8", "replace")[:_SHOWN] for body in dict.fromkeys(bodies)]
         super().__init__(

@@ -137,7 +137,7 @@ def _ordered(version: str) -> list[int]:
 
 @cache
 def scenarios() -> dict[str, Scenario]:
-    """Every scenario there is, by name: one or several for each file in `scenarios/` whose name begins with a letter."""
+    """Every scenario there is, by name: one or several for each file in `scenarios/`; a leading `_` is for helpers."""
     package = importlib.import_module("mltask_fixtures.cluster.scenarios")
     names = [one.name for one in pkgutil.iter_modules(package.__path__) if not one.name.startswith("_")]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]

@@ -144,7 +144,7 @@ def test_settings_are_for_every_node_or_for_one(words, settings):
 @pytest.mark.parametrize("words", ["a.b", "x:a=1", "3:a=1", "0:a=1", "2:=1", "=1"])
 def test_what_is_no_setting_is_refused(words):
     """The error shows what one looks like, or how many nodes there are."""
-    with pytest.raises(WrongUseError, match="is no setting|but the cluster has 2"):
+    with pytest.raises(WrongUseError, match=r"is no setting|but the cluster has 2"):
         cluster_module._of_each_node((words,), 2)
 
 

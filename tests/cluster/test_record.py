@@ -165,7 +165,7 @@ def test_when_all_is_well_the_older_recording_is_replaced(answering, url, one, o
     ids=["dies", "password", "500"],
 )
 def test_a_cluster_that_fails_in_mid_scenario_leaves_the_older_recording(
-    answering, url, one, old, tmp_path, answer, text
+    answering, url, one, old, tmp_path, *, answer, text
 ):
     """And the error says what happened."""
     answering.answers[f"GET {TASK}"] = [(404, UNKNOWN), answer]
@@ -201,7 +201,7 @@ def test_a_full_disk_leaves_the_older_recording(answering, url, one, old, tmp_pa
     """A real refusal to write, half-way; no draft is left."""
     answering.answers[f"GET {TASK}"] = [(404, UNKNOWN)]
     cluster = look_at(url)
-    with room_for(700), pytest.raises(OutsideError, match="cannot be written.*untouched"):
+    with room_for(700), pytest.raises(OutsideError, match=r"cannot be written.*untouched"):
         record(one, cluster, tmp_path)
     assert old.read_text() == "older"
     assert [path.name for path in old.parent.iterdir()] == ["asks-twice.json"]
@@ -240,7 +240,7 @@ def test_a_cluster_that_died_is_not_asked_on(answering, url, one, old, tmp_path)
     answering.answers[f"GET {TASK}"] = [(DIES, None)]
     cluster = look_at(url)
     answering.answers["GET /"] = [(DIES, None)]
-    with pytest.raises(OutsideError, match="died while asks-twice was played.*2 more were not tried"):
+    with pytest.raises(OutsideError, match=r"died while asks-twice was played.*2 more were not tried"):
         list(record_each([one, one, one], cluster, tmp_path))
     assert old.read_text() == "older"
     assert sum(path == TASK for _, path, _ in answering.asked) == 1

@@ -13,8 +13,8 @@ from opensearchpy import OpenSearch, TransportError
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.cluster import SERVERS
 from mltask_fixtures.cluster import scenario as room
-from mltask_fixtures.cluster.report import SILENCE
 from mltask_fixtures.cluster.record import path_of
+from mltask_fixtures.cluster.report import SILENCE
 from mltask_fixtures.cluster.scenario import MissedError, Need, Scenario, Stage, scenarios
 from mltask_fixtures.contract import DIALECTS, TaskState, TaskType
 
@@ -33,7 +33,7 @@ def test_each_scenario_declares_itself_whole(one):
 
 def test_no_two_scenarios_have_one_name():
     """The second would hide the first."""
-    names = [path for path in Path(room.__file__).with_name("scenarios").glob("[a-z]*.py")]
+    names = list(Path(room.__file__).with_name("scenarios").glob("[a-z]*.py"))
     modules = [import_module(f"mltask_fixtures.cluster.scenarios.{path.stem}") for path in names]
     declared = [one for module in modules for one in getattr(module, "SCENARIOS", None) or (module.SCENARIO,)]
     assert len(declared) == len(scenarios())

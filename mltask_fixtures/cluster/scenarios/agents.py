@@ -76,9 +76,7 @@ def play_flow(stage: Stage) -> None:
     trained(stage)
     with stage.recorded():
         tool = {"type": "ListIndexTool", "name": "indices", "parameters": {}}
-        agent_id = _agent(
-            stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]}
-        )
+        agent_id = _agent(stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]})
         task_id = _execute(stage, agent_id)
         stage.wait(task_id)
         stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
@@ -91,9 +89,7 @@ def play_flow_failed(stage: Stage) -> None:
     trained(stage)
     with stage.recorded():
         tool = {"type": "MLModelTool", "name": "model", "parameters": {"model_id": _UNKNOWN, "prompt": "hello"}}
-        agent_id = _agent(
-            stage, {"name": "asker", "type": "flow", "description": "asks nobody", "tools": [tool]}
-        )
+        agent_id = _agent(stage, {"name": "asker", "type": "flow", "description": "asks nobody", "tools": [tool]})
         stage.wait(_execute(stage, agent_id))
         stage.refused(404, "POST", f"agents/{_UNKNOWN}/_execute", params={"async": "true"}, body={"parameters": {}})
 
@@ -172,8 +168,6 @@ def play_plan(stage: Stage) -> None:
             stage.wait(task_id)
 
 
-_REMOTE = {"settings": REMOTE_SETTINGS, "needs": (Need.THIS_COMPUTER,)}
-
 SCENARIOS = (
     Scenario(
         name="agent-flow-completed",
@@ -195,7 +189,8 @@ SCENARIOS = (
         play=play_remembering,
         must_see={TaskType.AGENT_EXECUTION: (TaskState.CREATED, TaskState.COMPLETED)},
         since="3.0.0",
-        **_REMOTE,
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
     ),
     Scenario(
         name="agent-memory-failed",
@@ -210,6 +205,7 @@ SCENARIOS = (
         play=play_plan,
         must_see={TaskType.AGENT_EXECUTION: (TaskState.CREATED, TaskState.RUNNING, TaskState.COMPLETED)},
         since="3.0.0",
-        **_REMOTE,
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
     ),
 )

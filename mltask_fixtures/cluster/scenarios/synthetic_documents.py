@@ -71,9 +71,7 @@ def play_unreachable(stage: Stage) -> None:
         remote.fails = 503
         stage.refused(503, "GET", f"tasks/{task_id}")
         with stage.aside() as client:
-            client.update(
-                index=_INDEX, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"}
-            )
+            client.update(index=_INDEX, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"})
         stage.refused(503, "GET", f"tasks/{task_id}")
         remote.fails = 0
         stage.see(task_id)

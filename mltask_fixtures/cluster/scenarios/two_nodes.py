@@ -62,8 +62,8 @@ def play_step_back(stage: Stage) -> None:
         asked = body({"centroids": 3, "iterations": 10, "distance_type": "COSINE"}, "petal_length", size=1000)
         task_id = train(stage, "kmeans", asked)
         for _ in range(_POLLS):
-            ended = stage.see(task_id)
-        model_id = ended.get("model_id") or stage.wait(task_id)["model_id"]
+            stage.see(task_id)
+        model_id = stage.wait(task_id)["model_id"]
         stage.afterwards(lambda: remove_model(stage, model_id))
         states = stage.states[TaskType.TRAINING]
         if not any(_ORDER.index(one) > _ORDER.index(other) for one, other in pairwise(states)):
