@@ -68,11 +68,11 @@ def play_step_back(stage: Stage) -> None:
             seen += [state] if [state] != seen[-1:] else []
             if len(seen) == len(_STEP_BACK):
                 break
-        if seen != _STEP_BACK:
-            raise MissedError(f"no answer was older than the one before; seen: {', '.join(seen)}")
         time.sleep(_REST)  # by now both nodes say the same
         model_id = stage.wait(task_id)["model_id"]
         stage.afterwards(lambda: remove_model(stage, model_id))
+        if seen != _STEP_BACK:
+            raise MissedError(f"no answer was older than the one before; seen: {', '.join(seen)}")
 
 
 _CREATED = (TaskState.CREATED, TaskState.COMPLETED)
