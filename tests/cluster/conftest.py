@@ -44,7 +44,7 @@ servers.SERVERS["9.9.9"] = servers.Server(
 """
 
 NODE = """
-import http.server, pathlib, re, sys
+import http.server, json, pathlib, re, sys
 settings = pathlib.Path(sys.argv[1], "opensearch.yml").read_text()
 port = int(re.search(r"http.port: (\\d+)", settings)[1])
 nodes = len(re.findall(r"127.0.0.1:", settings)) or 1  # of discovery.seed_hosts
@@ -52,11 +52,16 @@ ANSWERS = {
     "/_cluster/health": b'{"status":"green","number_of_nodes":%d}' % nodes,
     "/_cat/plugins?format=json": b'[{"component":"opensearch-ml","version":"9.9.9.0"}]',
     "/_plugins/_ml/profile": b"{}",
+    "/": b'{"version":{"number":"3.6.0","distribution":"opensearch"}}',
 }
+NODES = {"a": {"settings": {}}, "b": {"settings": {"plugins.ml_commons.max_model_on_node": "0"}}}
+if nodes == 2:
+    ANSWERS["/_nodes?flat_settings=true&filter_path=nodes.%2A.settings"] = json.dumps({"nodes": NODES}).encode()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = ANSWERS.get(self.path, b"")
         self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
