@@ -19,10 +19,12 @@ from mltask_fixtures._errors import MLTaskFixturesError, OutsideError
 _COMMANDS = {
     "check": "check",
     "cluster": "cluster",
+    "coverage": "coverage",
     "demo": "demo",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "serve": "serve",
+    "verify": "verify",
 }
 """The commands, and the module of each."""
 _INTERRUPTED = 130
