@@ -21,6 +21,7 @@ _COMMANDS = {
     "check": "check",
     "cluster": "cluster",
     "convert": "convert",
+    "coverage": "coverage",
     "demo": "demo",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
@@ -28,6 +29,7 @@ _COMMANDS = {
     "schema": "schema",
     "serve": "serve",
     "show": "show",
+    "verify": "verify",
 }
 """The commands, and the module of each."""
 _INTERRUPTED = 130
