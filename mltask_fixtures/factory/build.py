@@ -23,6 +23,7 @@ from mltask_fixtures.contract import (
 )
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
+from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
@@ -295,6 +296,26 @@ class TaskFactory:
             raise ContradictionError(f"a {self.dialect.name} server never gives up on a {wanted} task")
         route = self._routes[task_type, outcome] = Route(outcome, kind, lambda state: self._plan(wanted, state))
         return route
+
+    def coverage(self, *, pairwise: bool = False) -> list[Case]:
+        """Make one payload of every combination that the dialect allows, in the vocabulary's order.
+
+        A combination is a type, a state, a function, an input type and a set of optional keys. A case has a name that
+        pytest shows, so one line parametrises a test:
+        `@pytest.mark.parametrize("case", TaskFactory(dialect="3.6").coverage())`.
+
+        Args:
+            pairwise: few cases only, in which still every two values stand together that may do so.
+
+        Example:
+            >>> [str(case) for case in TaskFactory(dialect="2.17").coverage() if case.task_type == "BATCH_INGEST"]
+            ['BATCH_INGEST-CREATED', 'BATCH_INGEST-COMPLETED', 'BATCH_INGEST-FAILED']
+        """
+        rows = list(wishes(self.dialect))
+        if pairwise:
+            rows = all_pairs(rows)
+        made = bodies(self._plan, rows)
+        return [Case(plan.validate(body), *row[2:]) for row, (plan, body) in zip(rows, made, strict=True)]
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
