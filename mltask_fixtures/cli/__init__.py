@@ -22,6 +22,7 @@ _COMMANDS = {
     "cluster": "cluster",
     "convert": "convert",
     "demo": "demo",
+    "diff": "diff",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "redact": "redact",

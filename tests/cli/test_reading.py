@@ -193,3 +193,36 @@ def test_schema_accepts_what_the_factory_builds_and_names_every_type(shell):
     assert set(body) <= set(one["properties"])
     assert set(one["required"]) <= set(body)
     assert one["additionalProperties"] is False
+
+
+# -------------------------------------------------------------------------------------------------------------- diff
+
+
+def test_diff_tells_a_difference_once_and_where(shell):
+    """Two servers' recordings of one scenario: ids, times and numbers are left out of account."""
+    done = shell("diff", "2.19.1/train-missing-index-failed", "3.6.0/train-missing-index-failed")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["response.headers.x-opensearch-version: new", "  + 'OpenSearch/3.6.0 (opensearch)'"]
+    assert lines[2].startswith("  in POST _train/kmeans?async=true; GET tasks/{id}, TRAINING CREATED; ")
+    assert done.stderr.endswith("differences\n")
+    narrow = shell("diff", "2.19.1/train-missing-index-failed", "3.6.0/train-missing-index-failed", columns=60)
+    assert max(map(len, narrow.stdout.splitlines())) <= 60
+
+
+def test_diff_of_the_same_is_nothing(shell, tmp_path):
+    """Exit code 0, also in the other form."""
+    assert shell("diff", KMEANS, KMEANS).returncode == 0
+    shell("convert", KMEANS, "a.yaml")
+    done = shell("diff", KMEANS, "a.yaml")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no difference\n")
+
+
+def test_diff_names_the_field_that_an_edit_changed(shell, tmp_path, bundled):
+    """By model field, and as JSON for a program."""
+    text = (bundled / f"{KMEANS}.json").read_text()
+    (tmp_path / "edited.json").write_text(text.replace('"function_name": "KMEANS"', '"function_name": "RCF"'))
+    found = json.loads(shell("diff", KMEANS, "edited.json", "--json").stdout)
+    assert {
+        (one["field"], one["kind"], one["recorded"], one["live"]) for one in found if "tasks/{id}" in one["exchange"]
+    } == {("response.body.function_name", "value", "'KMEANS'", "'RCF'")}
