@@ -42,7 +42,8 @@ def command(files: tuple[str, ...], dialect: str | None, as_json: bool) -> None:
 
     \b
     Example:
-      curl -s localhost:9200/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
+      mltask-fixtures check cassettes/*.json
+      curl -s $URL/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
     """
     verdicts = {name: _verdict(name, dialect) for name in files}
     if as_json:
