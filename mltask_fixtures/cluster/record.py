@@ -47,6 +47,7 @@ class Cluster:
         plugins: name and version of each, sorted.
         offers: what it has beside ML Commons.
         name: of the cluster, where the recorder started it.
+        allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded from it.
     """
 
     url: str
@@ -57,6 +58,7 @@ class Cluster:
     plugins: tuple[str, ...] = ()
     offers: frozenset[Need] = frozenset()
     name: str = ""
+    allow_secrets: tuple[str, ...] = ()
 
     def connect(self) -> OpenSearch:
         """A new client, without a connection yet."""
@@ -306,7 +308,9 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bo
         }
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
         try:
-            with recording(path, metadata=metadata, replace=shown_as, dialect=dialect) as kept:
+            with recording(
+                path, metadata=metadata, replace=shown_as, dialect=dialect, allow_secrets=cluster.allow_secrets
+            ) as kept:
                 yield
                 stage.check(scenario.must_see)
                 kept.metadata["states"] = stage.states
@@ -332,7 +336,9 @@ class UnexpectedAnswerError(MLTaskFixturesError):
 
     def __init__(self, scenario: str, invalid: InvalidCassetteError, answers: list[Mapping[str, Any]]) -> None:
         """Take the findings, and all answers of the recording."""
-        numbers = dict.fromkeys(re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M))
+        numbers = dict.fromkeys(
+            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M)
+        )
         bodies = [bytes(answers[int(number) - 1]["body"]["string"]) for number in numbers]
         shown = [body.decode("utf-8", "replace")[:_SHOWN] for body in dict.fromkeys(bodies)]
         super().__init__(
