@@ -108,8 +108,11 @@ def _recording(name: str, text: bytes) -> Recording | None:
 
 def _notes(recording: Recording, dialect: str | None) -> Iterator[str]:
     """Tell what one should know of a recording that is no fault of it."""
+    from mltask_fixtures.cassette import store
     from mltask_fixtures.contract import DIALECTS, UnknownDialectError
 
+    if recording.path.is_file() and store.edited(recording.path):
+        yield "edited since it was written"
     if recording.metadata.get("synthetic"):
         yield "synthetic: no server sent this"
     if dialect is None and recording.dialect is None:
