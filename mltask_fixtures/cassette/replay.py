@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakSet
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
@@ -43,6 +44,11 @@ class Answer(NamedTuple):
     """One pair for each value, in the recorded order."""
     body: bytes
     """With its content encoding undone."""
+
+    @property
+    def sets_cookies(self) -> bool:
+        """Whether a session has something to remember."""
+        return any(name.lower() == "set-cookie" for name, _ in self.headers)
 
 
 @dataclass
@@ -97,6 +103,8 @@ class MLTaskCassette:
         self.is_open = True
         self.outer: MLTaskCassette | None = None
         """The cassette in whose place this one answers until it is closed."""
+        self.wires: WeakSet[Any] = WeakSet()
+        """The connections that lead here; they `hang_up` when the cassette is closed."""
         self.abandoned = False
         """Whether what was recorded is dropped: the test failed."""
         self.unanswered: list[str] = []

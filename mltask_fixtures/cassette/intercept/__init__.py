@@ -44,6 +44,7 @@ _current: ContextVar[MLTaskCassette | None] = ContextVar("mltask_cassette", defa
 _passing: ContextVar[bool] = ContextVar("mltask_passing", default=False)
 _opened: list[MLTaskCassette] = []
 _patched: dict[tuple[int, str], tuple[Any, str, Any, Any]] = {}
+_INHERITED_ATTRIBUTE: Final = object()
 _lock = threading.RLock()
 _hooked = False
 
@@ -129,6 +130,8 @@ def intercepting(cassette: MLTaskCassette) -> Iterator[None]:
         with suppress(ValueError):
             _current.reset(token)
         _close(cassette)
+        for wire in list(cassette.wires):
+            wire.hang_up()
 
 
 def _open(cassette: MLTaskCassette) -> None:
@@ -149,7 +152,11 @@ def _close(cassette: MLTaskCassette) -> None:
         if _opened:
             return
         for owner, name, original, ours in _patched.values():
-            if owner.__dict__.get(name) is ours:  # else another tool has patched it since, and takes care of it
+            if owner.__dict__.get(name) is not ours:
+                continue  # another tool has patched it since, and takes care of it
+            if original is _INHERITED_ATTRIBUTE:
+                delattr(owner, name)
+            else:
                 setattr(owner, name, original)
         _patched.clear()
 
@@ -166,9 +173,9 @@ def _patch(module: ModuleType) -> None:
     replacements: Iterable[Replacement] = client.replacements(module)
     for owner, name, make in replacements:
         place = (id(owner), name)
-        there = owner.__dict__.get(name, getattr(owner, name))
+        own, there = name in owner.__dict__, owner.__dict__.get(name, getattr(owner, name))
         if place in _patched and _patched[place][3] is there:
             continue
         ours = make(there)
         setattr(owner, name, ours)
-        _patched[place] = (owner, name, there, ours)
+        _patched[place] = (owner, name, there if own else _INHERITED_ATTRIBUTE, ours)

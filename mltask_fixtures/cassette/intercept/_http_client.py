@@ -65,6 +65,11 @@ class _Wire:
         self.cassette = cassette
         self._connection, self._scheme = connection, scheme
         self._sent = bytearray()
+        cassette.wires.add(self)
+
+    def hang_up(self) -> None:
+        if self._connection.sock is self:
+            self._connection.close()
 
     def sendall(self, data: Any) -> None:
         self._sent += data

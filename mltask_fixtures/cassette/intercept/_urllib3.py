@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import wraps
+from http.client import HTTPMessage
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,7 +40,9 @@ def _prepare_proxy(original: Any) -> Any:
 
 
 def _make_request(module: ModuleType) -> Any:
-    from urllib3 import HTTPHeaderDict, HTTPResponse
+    # Not from urllib3 itself, which may be half imported.
+    from urllib3._collections import HTTPHeaderDict
+    from urllib3.response import HTTPResponse
 
     def response_of(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
         return HTTPResponse(
@@ -52,6 +55,7 @@ def _make_request(module: ModuleType) -> Any:
             decode_content=options.get("decode_content", True),
             retries=options.get("retries"),
             enforce_content_length=False,
+            original_response=_Original(answer) if answer.sets_cookies else None,
             request_method=method,
             request_url=url,
         )
@@ -80,6 +84,21 @@ def _make_request(module: ModuleType) -> Any:
         return make_request
 
     return make
+
+
+class _Original:
+    """What requests looks for cookies in: http.client's response, read to its end."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.msg = HTTPMessage()
+        for name, value in answer.headers:
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _is_of_vcrpy(connection: type) -> bool:
