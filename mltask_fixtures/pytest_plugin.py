@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 _RECORD_MODES = ("none", "once", "new", "all")
 _MARKERS = (
     (
-        "mltask_cassette(name=None, *, strict=False, allowed_hosts=()): answer the test's HTTP requests from a "
-        "recording, "
+        'mltask_cassette(name=None, *, strict=False, allowed_hosts=(), clock="virtual", any_task_id=False, '
+        "start_at=None, with_=None, faults=None): answer the test's HTTP requests from a recording, "
         "a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; without a name, from one that "
         "is named after the test."
     ),
     "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
 )
-_CASSETTE_OPTIONS = ("strict", "allowed_hosts")
+_CASSETTE_OPTIONS = ("strict", "allowed_hosts", "clock", "any_task_id", "start_at", "with_", "faults")
+_CLOCKS = ("virtual", "recorded", "real")
 _failed = pytest.StashKey[bool]()
 _seed = pytest.StashKey[str]()
 
@@ -48,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
     parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
+    parser.addini("mltask_clock", "The clock of tests with a cassette: virtual, recorded, real.", default="virtual")
     parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
     parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
     parser.addini("mltask_cassette_dir", "The project's folder of cassettes.", type="paths", default=None)
@@ -59,6 +61,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if _record_mode(config) not in _RECORD_MODES:
         raise pytest.UsageError(f"mltask_record is {_record_mode(config)!r}; there are {', '.join(_RECORD_MODES)}")
+    if config.getini("mltask_clock") not in _CLOCKS:
+        raise pytest.UsageError(f"mltask_clock is {config.getini('mltask_clock')!r}; there are {', '.join(_CLOCKS)}")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -219,7 +223,7 @@ def mltask_replay(request: pytest.FixtureRequest) -> Iterator[MLTaskCassette]:
         record=_record_mode(request.config),
         upstream=request.config.getoption("--mltask-url"),
         folder=_cassette_folder(request.config),
-        **options,
+        **{"clock": request.config.getini("mltask_clock"), **options},
     )
     with cassette as opened:
         yield opened

@@ -10,7 +10,8 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from vcr.cassette import Cassette
 from vcr.filters import decode_response
@@ -20,6 +21,8 @@ from vcr.request import Request
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.clock import Clock
+from mltask_fixtures.cassette.failures import Failure, Failures
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
 from mltask_fixtures.cassette.match import Key, key_of
@@ -27,7 +30,7 @@ from mltask_fixtures.cassette.recording import from_dict
 from mltask_fixtures.cassette.seal import seal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 RECORD_MODES: Final = {
@@ -52,6 +55,15 @@ class Answer(NamedTuple):
     """One pair for each value, in the recorded order."""
     body: bytes
     """With its content encoding undone."""
+    missing: int = 0
+    """How many bytes of the body were lost on its way."""
+    delay: float = 0
+    """How long it takes to come, in seconds."""
+
+
+Following: TypeAlias = "Callable[[Key], Answer | None]"
+Rule: TypeAlias = "Callable[[Following, Key], Answer | None]"
+"""What stands between a request and the recorded answer, which it may ask for with any key, change, or do without."""
 
 
 @dataclass
@@ -110,6 +122,11 @@ class MLTaskCassette(Cassette):
         self._lock = threading.RLock()
         self._queues: defaultdict[Key, _Queue] = defaultdict(_Queue)
         self._began = time.monotonic()
+        self.clock = Clock(is_virtual=False)
+        self._answering: Following = self._play
+        self._shown: dict[int, Answer] = {}
+        """What is answered in place of recorded answers, by their numbers."""
+        self._failures = Failures()
         if not anew:
             self._load()
 
@@ -144,14 +161,62 @@ class MLTaskCassette(Cassette):
             NoRecordedAnswerError: nothing answers it, and nothing is to be recorded.
         """
         with self._lock:
-            number = self._next(key_of(request.method, request.uri, request.body_bytes))
-            if number is None:
-                if not self.write_protected:
-                    return None
-                self.unanswered.append(_shown(request))
-                raise NoRecordedAnswerError(self._refusal(request))
-            self.play_counts[number] += 1
-            return answer_of(self.data[number][1])
+            return self._answering(key_of(request.method, request.uri, request.body_bytes))
+
+    def add_rule(self, rule: Rule) -> None:
+        """Let a rule have its say before those that are there, as long as nothing is recorded."""
+        if self.write_protected:
+            self._answering = partial(rule, self._answering)
+
+    @property
+    def recorded(self) -> Mapping[Key, Sequence[int]]:
+        """The recorded requests, each with the numbers of its answers."""
+        return {key: queue.numbers for key, queue in self._queues.items()}
+
+    @property
+    def failures(self) -> Mapping[Key, Mapping[int, Failure]]:
+        """The recorded requests that found no answer: which ones of each kind, counted from 1."""
+        return self._failures.at()
+
+    @property
+    def dialect(self) -> str | None:
+        """The name of the dialect that its server speaks; None where that is not known."""
+        return self._dialect
+
+    def recorded_answer(self, number: int) -> Answer:
+        """Give the answer with this number."""
+        return self._shown.get(number) or answer_of(self.data[number][1])
+
+    def recorded_ms(self, number: int) -> float:
+        """Say when the answer with this number came, in ms since the recording began; 0 where that is not known."""
+        return float(self.data[number][1].get(RECORDED_MS, 0))
+
+    def show(self, number: int, answer: Answer) -> None:
+        """Answer this in place of the recorded answer with this number."""
+        self._shown[number] = answer
+
+    def leave_out(self, key: Key, count: int) -> None:
+        """Begin the answers to a request later."""
+        del self._queues[key].numbers[:count]
+
+    def played(self, key: Key) -> int:
+        """Say how many of the answers to a request were played."""
+        return self._queues[key].played if key in self._queues else 0
+
+    def go_to(self, key: Key, played: int) -> None:
+        """Count so many of the answers to a request as played."""
+        if key in self._queues:
+            self._queues[key].played = played
+
+    def _play(self, key: Key) -> Answer | None:
+        number = self._next(key)
+        if number is None:
+            if not self.write_protected:
+                return None
+            self.unanswered.append(str(key)[:300])
+            raise NoRecordedAnswerError(self._refusal(key))
+        self.play_counts[number] += 1
+        return self.recorded_answer(number)
 
     def _next(self, key: Key) -> int | None:
         queue = self._queues.get(key)
@@ -172,34 +237,29 @@ class MLTaskCassette(Cassette):
         with self._lock:
             answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
             self.data.append((request, answer))
+            self._failures.count(key_of(request.method, request.uri, request.body_bytes))
+            self.dirty = True
+
+    def append_failure(self, request: Request, failure: Failure) -> None:
+        """Keep that a request has just found no answer."""
+        with self._lock:
+            self._failures.add(request, failure, round((time.monotonic() - self._began) * 1000, 1))
             self.dirty = True
 
     def can_play_response_for(self, request: Request) -> bool:
-        """Tell vcrpy's stubs whether `play_response` has something; raises where nothing may be sent."""
+        """Tell vcrpy's stubs whether `play_response` has something; where nothing may be sent, it raises."""
         with self._lock:
+            if self.write_protected:
+                return True
             key = key_of(request.method, request.uri, request.body_bytes)
             queue = self._queues.get(key)
-            if queue is not None and self._plays(queue, key):
-                return True
-            if self.write_protected:
-                self.answer(request)
-            return False
+            return queue is not None and self._plays(queue, key)
 
     def play_response(self, request: Request) -> dict[str, Any]:
         """Give vcrpy's stubs the next answer; they may change what they get."""
-        answer = self.answer(request)
-        assert answer is not None  # noqa: S101 - they ask can_play_response_for first
-        headers: dict[str, list[str]] = {}
-        for name, value in answer.headers:
-            headers.setdefault(name, []).append(value)
-        return {
-            "status": {"code": answer.status, "message": answer.reason},
-            "headers": headers,
-            "body": {"string": answer.body},
-        }
+        return as_vcr(self.answer(request))
 
-    def _refusal(self, request: Request) -> str:
-        key = key_of(request.method, request.uri, request.body_bytes)
+    def _refusal(self, key: Key) -> str:
         known = {str(other): other for other in self._queues}
         if queue := self._queues.get(key):
             times = "once" if len(queue.numbers) == 1 else f"{len(queue.numbers)} times"
@@ -210,7 +270,7 @@ class MLTaskCassette(Cassette):
             why = "it was not recorded; recorded were" if known else "the cassette is empty"
             near = [f"  {name}" for name in _nearest(key, list(known.values()))]
             near.append("record it with --mltask-record new --mltask-url URL, or change the request")
-        return "\n".join([f"{self._path} has no answer to {_shown(request)}: {why}", *near])
+        return "\n".join([f"{self._path} has no answer to {str(key)[:300]}: {why}", *near])
 
     # ------------------------------------------------------------------------------------------------ the file
 
@@ -229,6 +289,11 @@ class MLTaskCassette(Cassette):
             self._queues[key_of(request.method, request.uri, kept.request.body)].numbers.append(number)
         self._loaded_count = len(self.data)
         self._metadata = {**cassette.get("metadata", {}), **self._metadata}
+        self._dialect = self._dialect or recording.dialect
+        self._failures = Failures.read(path, self._metadata)
+        if self.record_mode is not RecordMode.ALL:
+            for key, queue in self._queues.items():
+                self._failures.count(key, len(queue.numbers))
         self.rewound = True
 
     def save(self) -> None:
@@ -243,12 +308,11 @@ class MLTaskCassette(Cassette):
                 return
             kept = self.data[: self._loaded_count]
             recorded = self.data[self._loaded_count :]
-            if self.record_mode is RecordMode.ALL:
-                anew = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
-                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in anew]
-            text = seal(
-                self._path, [*kept, *recorded], self._metadata, replacing=self._replacing, dialect=self._dialect
-            )
+            if anew := self.record_mode is RecordMode.ALL:
+                again = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
+                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in again]
+            metadata = {**self._metadata, **self._failures.as_metadata(self._replacing, anew=anew)}
+            text = seal(self._path, [*kept, *recorded], metadata, replacing=self._replacing, dialect=self._dialect)
             store.write(self._path, text)
             self.dirty = False
 
@@ -267,6 +331,19 @@ def answer_of(response: Mapping[str, Any]) -> Answer:
     )
     status = response["status"]
     return Answer(status["code"], status["message"], headers, response["body"]["string"])
+
+
+def as_vcr(answer: Answer | None) -> dict[str, Any]:
+    """Give vcrpy's dict of an answer; its stubs ask for one only where there is one."""
+    assert answer is not None  # noqa: S101
+    headers: dict[str, list[str]] = {}
+    for name, value in answer.headers:
+        headers.setdefault(name, []).append(value)
+    return {
+        "status": {"code": answer.status, "message": answer.reason},
+        "headers": headers,
+        "body": {"string": answer.body},
+    }
 
 
 def _shown(request: Request) -> str:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vcr.request import Request
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, arriving, failures_kept
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
 
@@ -61,19 +63,34 @@ class _Wire:
         self.cassette = cassette
         self._connection, self._scheme = connection, scheme
         self._sent = bytearray()
+        self._arrived: bytes | OSError | None = None
 
     def sendall(self, data: Any) -> None:
         self._sent += data
+        if _is_whole(self._sent):
+            self._arrived = self._ask(self._request())
+            if isinstance(self._arrived, ConnectionRefusedError):
+                raise self._arrived  # a client hears of it before it waits for an answer
 
     def makefile(self, _mode: str = "rb", *_: Any) -> BytesIO:
-        request = self._request()
-        answer = self.cassette.answer(request)
-        if answer is None:
-            upstream = self.cassette.upstream
-            kept = send(request, upstream) if upstream else self._really(request)
-            self.cassette.append(request, kept)
-            answer = answer_of(kept)
-        return BytesIO(_message(answer, request.method))
+        arrived, self._arrived = self._arrived or self._ask(self._request()), None
+        if isinstance(arrived, OSError):
+            raise arrived
+        return BytesIO(arrived)
+
+    def _ask(self, request: Request) -> bytes | OSError:
+        timeout = self._connection.timeout
+        try:
+            answer = arriving(self.cassette, request, timeout if isinstance(timeout, (int, float)) else None)
+            if answer is None:
+                upstream = self.cassette.upstream
+                with failures_kept(self.cassette, request):
+                    kept = send(request, upstream) if upstream else self._really(request)
+                self.cassette.append(request, kept)
+                answer = answer_of(kept)
+        except TransferFailedError as failed:
+            return OS_ERRORS[failed.failure]()
+        return _message(answer, request.method)
 
     def _request(self) -> Request:
         head, _, body = bytes(self._sent).partition(b"\r\n\r\n")
@@ -130,10 +147,21 @@ def _target(uri: str) -> str:
     return (url.path or "/") + (f"?{url.query}" if url.query else "")
 
 
+def _is_whole(sent: bytearray) -> bool:
+    """Tell whether a request is there to its end."""
+    head, end, body = bytes(sent).partition(b"\r\n\r\n")
+    if not end:
+        return False
+    headers = BytesParser().parsebytes(head.partition(b"\r\n")[2] + end, headersonly=True)
+    if headers.get("Transfer-Encoding", "").lower() == "chunked":
+        return body.endswith(b"0\r\n\r\n")
+    return len(body) >= int(headers.get("Content-Length") or 0)
+
+
 def _message(answer: Answer, method: str) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
     lines += [f"{name}: {value}" for name, value in answer.headers if name.lower() not in _NOT_REPEATED]
-    lines.append(f"Content-Length: {len(answer.body)}")
+    lines.append(f"Content-Length: {len(answer.body) + answer.missing}")
     head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
     return head if method == "HEAD" else head + answer.body
 

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from vcr.request import Request
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import (
+    OS_ERRORS,
+    arriving,
+    arriving_async,
+    failures_kept,
+    with_length,
+)
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
+    from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
     from mltask_fixtures.cassette.replay import MLTaskCassette
 
@@ -33,15 +42,21 @@ def _handle_request(original: Any, httpx: ModuleType) -> Any:
             return original(transport, request)
         body = request.read()
         asked = Request(request.method, str(request.url), body, dict(request.headers))
-        if response := _played(cassette, asked, httpx):
-            return response
-        if cassette.upstream:
-            return _kept(cassette, asked, send(asked, cassette.upstream), httpx)
-        with passing():
-            raw = original(transport, request)
-            content = b"".join(raw.stream)
-            raw.close()
-        return _kept(cassette, asked, _dict(raw, content), httpx)
+        try:
+            if answer := arriving(cassette, asked, _timeout(request)):
+                return _response(httpx, answer)
+            with failures_kept(cassette, asked):
+                if cassette.upstream:
+                    kept = send(asked, cassette.upstream)
+                else:
+                    with passing():
+                        raw = original(transport, request)
+                        content = b"".join(raw.stream)
+                        raw.close()
+                    kept = _dict(raw, content)
+            return _kept(cassette, asked, kept, httpx)
+        except TransferFailedError as failed:
+            raise _exception(failed.failure, httpx, request) from None
 
     return handle_request
 
@@ -54,24 +69,40 @@ def _handle_async_request(original: Any, httpx: ModuleType) -> Any:
             return await original(transport, request)
         body = await request.aread()
         asked = Request(request.method, str(request.url), body, dict(request.headers))
-        if response := _played(cassette, asked, httpx):
-            return response
-        if cassette.upstream:
-            return _kept(cassette, asked, send(asked, cassette.upstream), httpx)
-        with passing():
-            raw = await original(transport, request)
-            content = b"".join([part async for part in raw.stream])
-            await raw.aclose()
-        return _kept(cassette, asked, _dict(raw, content), httpx)
+        try:
+            if answer := await arriving_async(cassette, asked, _timeout(request)):
+                return _response(httpx, answer)
+            with failures_kept(cassette, asked):
+                if cassette.upstream:
+                    kept = send(asked, cassette.upstream)
+                else:
+                    with passing():
+                        raw = await original(transport, request)
+                        content = b"".join([part async for part in raw.stream])
+                        await raw.aclose()
+                    kept = _dict(raw, content)
+            return _kept(cassette, asked, kept, httpx)
+        except TransferFailedError as failed:
+            raise _exception(failed.failure, httpx, request) from None
 
     return handle_async_request
 
 
-def _played(cassette: MLTaskCassette, asked: Request, httpx: ModuleType) -> Any:
-    answer = cassette.answer(asked)
-    if answer is None:
-        return None
-    return _response(httpx, answer)
+def _timeout(request: Any) -> float | None:
+    """Give the time that a request waits for its answer, in seconds."""
+    seconds: float | None = request.extensions.get("timeout", {}).get("read")
+    return seconds
+
+
+def _exception(failure: Failure, httpx: Any, request: Any) -> Exception:
+    """Give what a request raises."""
+    if failure == "timeout":
+        error: Exception = httpx.ReadTimeout("The read operation timed out", request=request)
+    elif failure == "refused":
+        error = httpx.ConnectError(str(OS_ERRORS[failure]()), request=request)
+    else:
+        error = httpx.ReadError(str(OS_ERRORS[failure]()), request=request)
+    return error
 
 
 def _kept(cassette: MLTaskCassette, asked: Request, kept: dict[str, Any], httpx: ModuleType) -> Any:
@@ -87,7 +118,27 @@ def _dict(raw: Any, content: bytes) -> dict[str, Any]:
 def _response(httpx: Any, answer: Answer) -> Any:
     return httpx.Response(
         answer.status,
-        headers=list(answer.headers),
-        stream=httpx.ByteStream(answer.body),
+        headers=with_length(answer) if answer.missing else list(answer.headers),
+        stream=_cut(httpx, answer) if answer.missing else httpx.ByteStream(answer.body),
         extensions={"http_version": b"HTTP/1.1", "reason_phrase": answer.reason.encode("ascii", "replace")},
     )
+
+
+def _cut(httpx: Any, answer: Answer) -> Any:
+    """Give a stream that ends too early."""
+    received = len(answer.body)
+    error = httpx.RemoteProtocolError(
+        "peer closed connection without sending complete message body "
+        f"(received {received} bytes, expected {received + answer.missing})"
+    )
+
+    class Cut(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc]
+        def __iter__(self) -> Iterator[bytes]:
+            yield answer.body
+            raise error
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield answer.body
+            raise error
+
+    return Cut()

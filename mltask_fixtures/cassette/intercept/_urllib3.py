@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vcr.request import Request
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, arriving, failures_kept, with_length
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -45,15 +48,20 @@ def _make_request(original: Any) -> Any:
         if cassette is None:
             return original(pool, conn, method, url, **options)
         request = Request(method, _uri(pool, url), options.get("body"), dict(options.get("headers") or pool.headers))
-        answer = cassette.answer(request)
-        if answer is None:
-            if cassette.upstream:
-                kept = send(request, cassette.upstream)
-            else:
-                with passing():
-                    kept = _sent(original(pool, conn, method, url, **{**options, **_AS_IT_CAME}))
-            cassette.append(request, kept)
-            answer = answer_of(kept)
+        timeout = _timeout(options.get("timeout"))
+        try:
+            answer = arriving(cassette, request, timeout)
+            if answer is None:
+                with failures_kept(cassette, request):
+                    if cassette.upstream:
+                        kept = send(request, cassette.upstream)
+                    else:
+                        with passing():
+                            kept = _sent(original(pool, conn, method, url, **{**options, **_AS_IT_CAME}))
+                cassette.append(request, kept)
+                answer = answer_of(kept)
+        except TransferFailedError as failed:
+            raise _exception(failed.failure, pool, conn, url, timeout) from None
         response = _response(answer, method, url, options)
         if options.get("response_conn") is not None:
             pool._put_conn(conn)  # noqa: SLF001 - nothing will be read from it, so it is free again
@@ -75,19 +83,37 @@ def _sent(raw: Any) -> dict[str, Any]:
     return as_dict(raw.status, raw.reason or "", raw.headers.items(), body)
 
 
+def _timeout(timeout: Any) -> float | None:
+    """Give the time that a request waits for its answer, in seconds."""
+    seconds = getattr(timeout, "read_timeout", timeout)
+    return seconds if isinstance(seconds, (int, float)) else None
+
+
+def _exception(failure: Failure, pool: Any, conn: Any, url: str, timeout: float | None) -> Exception:
+    """Give what a request raises; urllib3 wraps some of it above here."""
+    from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+
+    if failure == "timeout":
+        return ReadTimeoutError(pool, url, f"Read timed out. (read timeout={timeout})")
+    error = OS_ERRORS[failure]()
+    if failure == "refused":
+        return NewConnectionError(conn, f"Failed to establish a new connection: {error}")
+    return error
+
+
 def _response(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
     from urllib3 import HTTPHeaderDict, HTTPResponse
 
     return HTTPResponse(
         body=BytesIO(b"" if method == "HEAD" else answer.body),
-        headers=HTTPHeaderDict(answer.headers),
+        headers=HTTPHeaderDict(with_length(answer) if answer.missing else answer.headers),
         status=answer.status,
         reason=answer.reason,
         version=11,
         preload_content=options.get("preload_content", True),
         decode_content=options.get("decode_content", True),
         retries=options.get("retries"),
-        enforce_content_length=False,
+        enforce_content_length=answer.missing > 0,
         request_method=method,
         request_url=url,
     )
