@@ -45,9 +45,11 @@ servers.SERVERS["9.9.9"] = servers.Server(
 
 NODE = """
 import http.server, pathlib, re, sys
-port = int(re.search(r"http.port: (\\d+)", pathlib.Path(sys.argv[1], "opensearch.yml").read_text())[1])
+settings = pathlib.Path(sys.argv[1], "opensearch.yml").read_text()
+port = int(re.search(r"http.port: (\\d+)", settings)[1])
+nodes = len(re.findall(r"127.0.0.1:", settings)) or 1  # of discovery.seed_hosts
 ANSWERS = {
-    "/_cluster/health": b'{"status":"green"}',
+    "/_cluster/health": b'{"status":"green","number_of_nodes":%d}' % nodes,
     "/_cat/plugins?format=json": b'[{"component":"opensearch-ml","version":"9.9.9.0"}]',
     "/_plugins/_ml/profile": b"{}",
 }

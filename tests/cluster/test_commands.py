@@ -45,7 +45,7 @@ def test_status_is_for_people_in_a_pipe_and_for_programs(bench, free_port):
     """A line for each server, or JSON."""
     CliRunner().invoke(cluster_command, ["up", "--server", bench.version, "--port", str(free_port)])
     lines = CliRunner().invoke(cluster_command, ["status"]).stdout.splitlines()
-    assert f"9.9.9\trunning\thttp://127.0.0.1:{free_port}" in lines
+    assert f"9.9.9\trunning\thttp://127.0.0.1:{free_port}\t9.9.9" in lines
     found = json.loads(CliRunner().invoke(cluster_command, ["status", "--json"]).stdout)
     assert [one["state"] for one in found if one["server"] == "9.9.9"] == ["running"]
 
