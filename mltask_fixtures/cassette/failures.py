@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from vcr.request import Request
+    from mltask_fixtures.cassette.request import Request
 
 Failure: TypeAlias = Literal["timeout", "reset", "refused"]
 FAILURES: Final = get_args(Failure)

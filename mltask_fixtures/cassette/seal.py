@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from vcr.request import Request
+    from mltask_fixtures.cassette.request import Request
 
 _VERSION = 1
 """Of vcrpy's structure."""
@@ -58,7 +58,12 @@ def _request(request: Request, replacing: Mapping[str, str]) -> dict[str, Any]:
     return {
         "method": request.method,
         "uri": _shown(redact_uri(request.uri), replacing),
-        "headers": redact_headers({name: [_shown(_text(value), replacing)] for name, value in request.headers.items()}),
+        "headers": redact_headers(
+            {
+                name: [_shown(_text(value), replacing) for value in (values if isinstance(values, list) else [values])]
+                for name, values in request.headers.items()
+            }
+        ),
         "body": _shown_bytes(redact_body(bytes(body)), replacing) if body else None,
     }
 

@@ -332,7 +332,9 @@ class UnexpectedAnswerError(MLTaskFixturesError):
 
     def __init__(self, scenario: str, invalid: InvalidCassetteError, answers: list[Mapping[str, Any]]) -> None:
         """Take the findings, and all answers of the recording."""
-        numbers = dict.fromkeys(re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M))
+        numbers = dict.fromkeys(
+            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M)
+        )
         bodies = [bytes(answers[int(number) - 1]["body"]["string"]) for number in numbers]
         shown = [body.decode("utf-8", "replace")[:_SHOWN] for body in dict.fromkeys(bodies)]
         super().__init__(

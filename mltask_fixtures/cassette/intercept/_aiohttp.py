@@ -1,112 +1,192 @@
-"""aiohttp, and what stands on it: opensearch-py's asynchronous client. The answers are made by vcrpy's stub."""
+"""aiohttp, and what stands on it: opensearch-py's asynchronous client. A connection gets a wire that leads to us.
+
+Everything above the connection stays aiohttp's own: redirects, cookies, time-outs, streaming, decoding.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from functools import wraps
-from typing import TYPE_CHECKING, Any
-
-from vcr.request import Request
+from inspect import unwrap
+from typing import TYPE_CHECKING, Any, Final
 
 from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
 from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, failures_kept
-from mltask_fixtures.cassette.intercept._send import redirected
-from mltask_fixtures.cassette.replay import as_vcr
+from mltask_fixtures.cassette.intercept._send import as_dict, send
+from mltask_fixtures.cassette.intercept._wire import GO_ON, Sent, read_request, write_answer
+from mltask_fixtures.cassette.replay import answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
     from mltask_fixtures.cassette.replay import Answer, MLTaskCassette
 
+_FOR_EVER: Final = 3600
+"""Seconds after which a request that gets no answer gives up, if its session has no time-out."""
+
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
-    """Stand in place of the one method that every request goes through."""
+    """Stand in place of connecting."""
+    from aiohttp import connector
+
     yield module.ClientSession, "_request", _request
+    yield connector.BaseConnector, "connect", lambda original: _connect(original, connector)
 
 
 def _request(original: Any) -> Any:
-    from vcr.stubs.aiohttp_stubs import vcr_request
+    """Leave out a stub of vcrpy whose cassette was opened outside of ours: it would answer before we are asked."""
+    aiohttps_own = unwrap(original)
 
     @wraps(original)
-    async def request(session: Any, method: str, url: Any, **options: Any) -> Any:
-        cassette = current()
-        if cassette is None:
-            return await original(session, method, url, **options)
-        upstream = cassette.upstream
-        full = session._build_url(url)  # noqa: SLF001 - the session's own base URL is part of what is asked
-
-        async def send(session: Any, method: str, url: Any, **options: Any) -> Any:
-            asked = Request(method, str(url), None, {})
-            with passing(), failures_kept(cassette, asked):
-                return await original(session, method, redirected(str(url), upstream) if upstream else url, **options)
-
-        timeout = options.get("timeout", session.timeout)
-        total = getattr(timeout, "total", timeout if isinstance(timeout, (int, float)) else None)
-        arrival = _Arrival(cassette)
-        try:
-            response = await vcr_request(arrival, send)(session, method, full, **options)
-            await arrival.wait(total)
-        except TransferFailedError as failed:
-            if failed.failure == "timeout" and total and cassette.write_protected:
-                await asyncio.sleep(total)
-            raise _exception(failed.failure, full) from None
-        return _cut(response, arrival.answer) if arrival.answer and arrival.answer.missing else response
+    async def request(session: Any, *args: Any, **options: Any) -> Any:
+        mine = original if current() is None else aiohttps_own
+        return await mine(session, *args, **options)
 
     return request
 
 
-class _Arrival:
-    """A cassette as vcrpy's stub asks it, for one request; it remembers how the answer comes."""
+def _connect(original: Any, module: Any) -> Any:
+    class Connection(module.Connection):  # type: ignore[misc]
+        """One that is never pooled: it leads to a cassette, and to one only."""
 
-    def __init__(self, cassette: MLTaskCassette) -> None:
-        self._cassette = cassette
-        self.answer: Answer | None = None
+        def close(self) -> None:
+            self._notify_release()
+            self._protocol = None
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cassette, name)
+        release = close
 
-    def play_response(self, request: Any) -> Any:
-        self.answer = self._cassette.answer(request)
-        return as_vcr(self.answer)
+        def __del__(self) -> None:
+            """Nothing is open."""
 
-    async def wait(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the client's own, in words
-        delay = self.answer.delay if self.answer else 0
-        if timeout and delay > timeout:
-            raise TransferFailedError("timeout")
-        if delay:
-            await asyncio.sleep(delay)
+    @wraps(original)
+    async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's name
+        cassette = current()
+        if cassette is None:
+            return await original(connector, req, traces, timeout)
+        loop = asyncio.get_running_loop()
+        protocol = module.ResponseHandler(loop)
 
+        async def open_real() -> Any:
+            with passing():
+                return await original(connector, req, traces, timeout)
 
-def _exception(failure: Failure, url: Any) -> Exception:
-    """Give what a request raises."""
-    from aiohttp import ClientConnectorError, ClientOSError
-    from aiohttp.client_reqrep import ConnectionKey
+        protocol.connection_made(_Wire(cassette, protocol, req, open_real))
+        return Connection(connector, req.connection_key, protocol, loop)
 
-    if failure == "timeout":
-        return TimeoutError()
-    error = OS_ERRORS[failure]()
-    if failure == "refused":
-        key = ConnectionKey(url.host, url.port, url.scheme == "https", True, None, None, None)
-        return ClientConnectorError(key, error)
-    return ClientOSError(*error.args)
+    return connect
 
 
-def _cut(response: Any, answer: Answer) -> Any:
-    """Let a response end too early, whichever way it is read."""
-    from aiohttp import ClientPayloadError
+class _Wire(asyncio.Transport):
+    """What aiohttp takes for its transport: the request goes in as bytes, the recorded answer comes out."""
 
-    error = ClientPayloadError(
-        "Response payload is not completed: <ContentLengthError: 400, message='Not enough data to satisfy content "
-        f"length header. Expected {len(answer.body) + answer.missing}, got {len(answer.body)}.'>"
-    )
+    def __init__(self, cassette: MLTaskCassette, protocol: Any, req: Any, open_real: Callable[[], Any]) -> None:
+        super().__init__()
+        self._cassette, self._protocol, self._req, self._open_real = cassette, protocol, req, open_real
+        self._sent = bytearray()
+        self._loop = asyncio.get_running_loop()
+        self._told_to_go_on = self._closing = False
+        self._recording: asyncio.Task[None] | None = None
 
-    async def read(*_: Any, **__: Any) -> Any:
-        raise error
+    def write(self, data: Any) -> None:
+        self._sent += data
+        sent = read_request(bytes(self._sent))
+        if sent is None:
+            return
+        if sent.waits and not self._told_to_go_on:
+            self._told_to_go_on = True
+            self._protocol.data_received(GO_ON)
+        if sent.complete:
+            self._answer(sent)
 
-    response.content.set_exception(error)
-    response.read = response.text = response.json = read
-    return response
+    def _answer(self, sent: Sent) -> None:
+        raw = bytes(self._sent)
+        self._sent.clear()
+        request = Request(sent.method, str(self._req.url), sent.body or None, sent.headers)
+        try:
+            answer = self._cassette.answer(request)
+        except TransferFailedError as failed:
+            self._fail(failed.failure)
+            return
+        except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
+            self._protocol.set_exception(error)
+            return
+        if answer is None:
+            self._recording = asyncio.get_running_loop().create_task(self._record(request, raw))
+        elif answer.delay:
+            self._loop.call_later(answer.delay, self._arrive, answer, request.method)
+        else:
+            self._arrive(answer, request.method)
+
+    def _arrive(self, answer: Answer, method: str) -> None:
+        if not self._closing:
+            self._protocol.data_received(write_answer(answer, method))
+            if answer.missing:
+                self._protocol.connection_lost(None)
+
+    def _fail(self, failure: Failure) -> None:
+        """Let happen what a socket would; aiohttp makes an exception of it."""
+        from aiohttp import ClientConnectorError, SocketTimeoutError
+
+        if failure == "timeout":
+            # The session's own time-outs come first; one without any is not left waiting for ever.
+            late = SocketTimeoutError("Timeout on reading data from socket")
+            self._loop.call_later(_FOR_EVER, self._protocol.set_exception, late)
+        elif failure == "refused":
+            error = OS_ERRORS[failure]()
+            self._protocol.set_exception(ClientConnectorError(self._req.connection_key, error))
+        else:
+            self._protocol.connection_lost(OS_ERRORS[failure]())
+
+    async def _record(self, request: Request, raw: bytes) -> None:
+        cassette = self._cassette
+        try:
+            with cassette.sending(request), failures_kept(cassette, request):
+                if upstream := cassette.upstream:
+                    kept = await asyncio.get_running_loop().run_in_executor(None, send, request, upstream)
+                else:
+                    kept = await self._really(request.method, raw)
+                cassette.append(request, kept)
+        except TransferFailedError as failed:
+            self._fail(failed.failure)
+        except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
+            self._protocol.set_exception(error)
+        else:
+            self._protocol.data_received(write_answer(answer_of(kept), request.method))
+
+    async def _really(self, method: str, raw: bytes) -> dict[str, Any]:
+        connection = await self._open_real()
+        try:
+            protocol = connection.protocol
+            protocol.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
+            protocol.transport.write(raw)
+            message, payload = await protocol.read()
+            while 100 <= message.code < 200:  # noqa: PLR2004 - the answer itself is still to come
+                message, payload = await protocol.read()
+            body = await payload.read()
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers]
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return as_dict(message.code, message.reason, headers, body)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._closing = True
+        if self._recording is not None:
+            self._recording.cancel()
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """The answer is here already."""
+
+    def resume_reading(self) -> None:
+        """The answer is here already."""

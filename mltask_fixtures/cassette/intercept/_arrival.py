@@ -13,7 +13,7 @@ from mltask_fixtures.cassette.failures import TransferFailedError, failure_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from vcr.request import Request
+    from mltask_fixtures.cassette.request import Request
 
     from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.replay import Answer, MLTaskCassette

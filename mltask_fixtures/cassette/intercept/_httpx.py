@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-
-from vcr.request import Request
 
 from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
@@ -18,6 +17,7 @@ from mltask_fixtures.cassette.intercept._arrival import (
 )
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
-    from mltask_fixtures.cassette.replay import MLTaskCassette
 
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
@@ -40,23 +39,25 @@ def _handle_request(original: Any, httpx: ModuleType) -> Any:
         cassette = current()
         if cassette is None:
             return original(transport, request)
-        body = request.read()
-        asked = Request(request.method, str(request.url), body, dict(request.headers))
+        asked = Request(request.method, str(request.url), request.read(), request.headers)
         try:
-            if answer := arriving(cassette, asked, _timeout(request)):
-                return _response(httpx, answer)
-            with failures_kept(cassette, asked):
-                if cassette.upstream:
-                    kept = send(asked, cassette.upstream)
-                else:
-                    with passing():
-                        raw = original(transport, request)
-                        content = b"".join(raw.stream)
-                        raw.close()
-                    kept = _dict(raw, content)
-            return _kept(cassette, asked, kept, httpx)
+            answer = arriving(cassette, asked, _timeout(request))
+            if answer is None:
+                asked.headers = _values(request.headers)
+                with cassette.sending(asked), failures_kept(cassette, asked):
+                    if cassette.upstream:
+                        kept = send(asked, cassette.upstream)
+                    else:
+                        with passing():
+                            raw = original(transport, request)
+                            content = b"".join(raw.stream)
+                            raw.close()
+                        kept = _dict(raw, content)
+                    cassette.append(asked, kept)
+                answer = answer_of(kept)
         except TransferFailedError as failed:
             raise _exception(failed.failure, httpx, request) from None
+        return _response(httpx, answer)
 
     return handle_request
 
@@ -67,23 +68,25 @@ def _handle_async_request(original: Any, httpx: ModuleType) -> Any:
         cassette = current()
         if cassette is None:
             return await original(transport, request)
-        body = await request.aread()
-        asked = Request(request.method, str(request.url), body, dict(request.headers))
+        asked = Request(request.method, str(request.url), await request.aread(), request.headers)
         try:
-            if answer := await arriving_async(cassette, asked, _timeout(request)):
-                return _response(httpx, answer)
-            with failures_kept(cassette, asked):
-                if cassette.upstream:
-                    kept = send(asked, cassette.upstream)
-                else:
-                    with passing():
-                        raw = await original(transport, request)
-                        content = b"".join([part async for part in raw.stream])
-                        await raw.aclose()
-                    kept = _dict(raw, content)
-            return _kept(cassette, asked, kept, httpx)
+            answer = await arriving_async(cassette, asked, _timeout(request))
+            if answer is None:
+                asked.headers = _values(request.headers)
+                with cassette.sending(asked), failures_kept(cassette, asked):
+                    if upstream := cassette.upstream:
+                        kept = await get_running_loop().run_in_executor(None, send, asked, upstream)
+                    else:
+                        with passing():
+                            raw = await original(transport, request)
+                            content = b"".join([part async for part in raw.stream])
+                            await raw.aclose()
+                        kept = _dict(raw, content)
+                    cassette.append(asked, kept)
+                answer = answer_of(kept)
         except TransferFailedError as failed:
             raise _exception(failed.failure, httpx, request) from None
+        return _response(httpx, answer)
 
     return handle_async_request
 
@@ -105,9 +108,11 @@ def _exception(failure: Failure, httpx: Any, request: Any) -> Exception:
     return error
 
 
-def _kept(cassette: MLTaskCassette, asked: Request, kept: dict[str, Any], httpx: ModuleType) -> Any:
-    cassette.append(asked, kept)
-    return _response(httpx, answer_of(kept))
+def _values(headers: Any) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in headers.multi_items():
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _dict(raw: Any, content: bytes) -> dict[str, Any]:
@@ -118,7 +123,7 @@ def _dict(raw: Any, content: bytes) -> dict[str, Any]:
 def _response(httpx: Any, answer: Answer) -> Any:
     return httpx.Response(
         answer.status,
-        headers=with_length(answer) if answer.missing else list(answer.headers),
+        headers=with_length(answer) if answer.missing else answer.headers,
         stream=_cut(httpx, answer) if answer.missing else httpx.ByteStream(answer.body),
         extensions={"http_version": b"HTTP/1.1", "reason_phrase": answer.reason.encode("ascii", "replace")},
     )

@@ -69,9 +69,7 @@ def play_flow(stage: Stage) -> None:
     """List the indices."""
     with stage.recorded():
         tool = {"type": "ListIndexTool", "name": "indices", "parameters": {}}
-        agent_id = _agent(
-            stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]}
-        )
+        agent_id = _agent(stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]})
         task_id = _execute(stage, agent_id)
         stage.wait(task_id)
         stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
@@ -83,9 +81,7 @@ def play_flow_failed(stage: Stage) -> None:
     """Ask a model that is not there."""
     with stage.recorded():
         tool = {"type": "MLModelTool", "name": "model", "parameters": {"model_id": _UNKNOWN, "prompt": "hello"}}
-        agent_id = _agent(
-            stage, {"name": "asker", "type": "flow", "description": "asks nobody", "tools": [tool]}
-        )
+        agent_id = _agent(stage, {"name": "asker", "type": "flow", "description": "asks nobody", "tools": [tool]})
         stage.wait(_execute(stage, agent_id))
         stage.refused(404, "POST", f"agents/{_UNKNOWN}/_execute", params={"async": "true"}, body={"parameters": {}})
 

@@ -66,9 +66,7 @@ def _deployed(stage: Stage) -> Iterator[tuple[Remote, str]]:
 
 
 def _started(stage: Stage, model_id: str) -> str:
-    started = stage.ml(
-        "POST", f"models/{model_id}/_batch_predict", body={"parameters": {"input_file_id": "file-1"}}
-    )
+    started = stage.ml("POST", f"models/{model_id}/_batch_predict", body={"parameters": {"input_file_id": "file-1"}})
     return str(started["task_id"])
 
 
