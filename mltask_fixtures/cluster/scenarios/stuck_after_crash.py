@@ -23,7 +23,7 @@ def play(stage: Stage) -> None:
         stage.crash()
         stage.ml("GET", "profile/tasks")  # empty: nothing works at it any more
         stage.see(task_id)
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         time.sleep(2)
         stage.see(task_id)
         stage.refused(500, "DELETE", f"tasks/{task_id}")
