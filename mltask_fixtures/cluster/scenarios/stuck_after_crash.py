@@ -20,7 +20,7 @@ def play(stage: Stage) -> None:
         parameters = {"target": "petal_width", "epochs": 3000, "learning_rate": 0.001}
         task_id = train(stage, "linear_regression", body(parameters, "petal_length", "petal_width", "kind"))
         stage.wait(task_id, until=TaskState.RUNNING)
-        time.sleep(3)  # a poll shows the state before it is safe on the disk: crashed at once, the task is CREATED again
+        time.sleep(3)  # polls show a state before it is on the disk: crashed at once, the task is CREATED again
         stage.crash()
         stage.ml("GET", "profile/tasks")  # empty: nothing works at it any more
         stage.see(task_id)
