@@ -10,8 +10,8 @@ What stays is what the server said. What is replaced, everywhere in a recording 
 - **Polls.** Of polls that follow each other the first of each new answer is kept, one task after the other: the last
   answer to a request holds in a replay. Where a scenario promises states, CREATED, RUNNING and CANCELLING are left out
   unless they are among them, or a task is last seen so: whether such a short state is seen is luck, and so is a step
-  back to an older answer of another node. Of any other request that is made several times in a row the last answer is
-  kept: it is the one that was waited for.
+  back to an older answer of another node, unless a state is promised twice. Of any other request that is made several
+  times in a row the last answer is kept: it is the one that was waited for.
 - **Counters and noise.** `took`, `_seq_no`, `_version`, `_primary_term`, scores, `model_version`, numbers of a
   prediction's clusters, ports, temporary paths, versions in `user-agent`, hashes of builds, names of threads and of
   generated classes.
@@ -47,7 +47,7 @@ from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_
 from mltask_fixtures.contract.wire import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mltask_fixtures.cassette.replay import MLTaskCassette
 
@@ -192,7 +192,7 @@ def normalised(
     """
     exchanges = [_exchange(interaction, replacing or {}) for interaction in cassette["interactions"]]
     exchanges = _without_luck(
-        exchanges, {str(kind): set(map(str, states)) for kind, states in (promised or {}).items()}
+        exchanges, {str(kind): list(map(str, states)) for kind, states in (promised or {}).items()}
     )
     _Normaliser(exchanges, _recorded_at(cassette)).run()
     result = {**cassette, "interactions": [_interaction(exchange) for exchange in exchanges]}
@@ -382,18 +382,18 @@ def _in_yaml(text: str) -> Iterator[_Place]:
 # ---------------------------------------------------------------------------------------------- which polls stay
 
 
-def _without_luck(exchanges: list[_Exchange], promised: Mapping[str, set[str]]) -> list[_Exchange]:
+def _without_luck(exchanges: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> list[_Exchange]:
     last = {task_id: exchange for exchange in exchanges if (task_id := exchange.task_id)}
     ends = {id(exchange) for exchange in last.values()}
     ends |= {id(exchange) for exchange in exchanges if exchange.body.get("state") not in NOT_YET}
     kept = [exchange for exchange in exchanges if id(exchange) in ends or _is_promised(exchange, promised)]
     result: list[_Exchange] = []
     for run, polling in _runs(kept):
-        result += _new_answers(run) if polling else run
+        result += _new_answers(run, promised) if polling else run
     return result
 
 
-def _is_promised(exchange: _Exchange, promised: Mapping[str, set[str]]) -> bool:
+def _is_promised(exchange: _Exchange, promised: Mapping[str, Sequence[str]]) -> bool:
     if not promised or exchange.task_id is None:
         return True
     return exchange.body.get("state") in promised.get(str(exchange.body.get("task_type")), ())
@@ -417,18 +417,34 @@ def _repeatable(exchange: _Exchange) -> bool:
     return key_of(exchange.method, exchange.uri, body.encode("utf-8", "surrogateescape") if body else None).repeatable
 
 
-def _new_answers(run: list[_Exchange]) -> Iterator[_Exchange]:
-    """Of polls of tasks each new answer once, one task after the other; of other requests the last of equal ones."""
+def _new_answers(run: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> Iterator[_Exchange]:
+    """Of polls of tasks those that saw something new, one task after the other; of other requests the last."""
     for polling, group in groupby(run, lambda exchange: exchange.task_id is not None):
         if polling:
-            polls: defaultdict[str, dict[tuple[Any, ...], _Exchange]] = defaultdict(dict)
+            polls: defaultdict[str, list[_Exchange]] = defaultdict(list)
             for exchange in group:
-                polls[exchange.uri].setdefault((_asked(exchange), _said(exchange)), exchange)
+                polls[exchange.uri].append(exchange)
             for answers in polls.values():
-                yield from answers.values()
+                yield from _in_new_states(answers, promised)
         else:
             for _, same in groupby(group, _asked):
                 yield list(same)[-1]
+
+
+def _in_new_states(answers: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> Iterator[_Exchange]:
+    """Of polls of one task those that differ from all before; where steps back are promised, from the one before.
+
+    An error in between begins anew: what comes after it is kept.
+    """
+    seen: list[tuple[Any, ...]] = []
+    for answer in answers:
+        said = _asked(answer), _said(answer)
+        if said in seen:
+            continue
+        states = promised.get(str(answer.body.get("task_type")), ())
+        anew = "state" not in answer.body or len(set(states)) < len(states)
+        seen = [said] if anew else [*seen, said]
+        yield answer
 
 
 def _asked(exchange: _Exchange) -> tuple[Any, ...]:

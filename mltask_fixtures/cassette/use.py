@@ -23,6 +23,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _FOLDER: Final = "cassettes"
 
+put_to_use: Final[set[Path]] = set()
+"""The files that were opened for replay or recording in this process; the plugin finds those that never are."""
+
 
 class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name does
     """Answer the HTTP requests of the code inside from a recording.
@@ -134,6 +137,9 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
             record = "none"
         if record == "none":
             own = store.find(self._name, self._folder)
+        elif own.resolve().is_relative_to(store.bundled_folder().resolve()):
+            raise WrongUseError(f"{own} comes with the package and is never written to; give the cassette another name")
+        put_to_use.add(own)
         return MLTaskCassette(own, record=record, **self._options)
 
 

@@ -159,7 +159,9 @@ def status(*, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name", required=False)
-@click.option("--lines", "-n", type=click.IntRange(1), default=50, show_default=True, help="How many of each, the last.")
+@click.option(
+    "--lines", "-n", type=click.IntRange(1), default=50, show_default=True, help="How many of each, the last."
+)
 @click.option("--path", "paths", is_flag=True, help="Write the files' names instead.")
 def logs(*, name: str | None, lines: int, paths: bool) -> None:
     """Write the last that each node of the cluster NAME printed; also of one that died.

@@ -139,9 +139,7 @@ def launch(plan: Plan, root: Path, java: Java) -> Node:
 
 def relaunch(node: Node, root: Path, java: Java) -> Node:
     """Start a node that has ended once more, with the data that it had, and do not wait for it."""
-    return _run(
-        node.folder, root, java, server=node.server, port=node.port, cluster=node.cluster, network=node.network
-    )
+    return _run(node.folder, root, java, server=node.server, port=node.port, cluster=node.cluster, network=node.network)
 
 
 def _run(folder: Path, root: Path, java: Java, *, server: str, port: int, cluster: str, network: str) -> Node:

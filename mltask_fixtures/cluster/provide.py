@@ -109,6 +109,7 @@ def _record(
     except namespace.InsideError as error:
         yield from map(Path, error.out.splitlines())
         done = {Path(line).stem for line in error.out.splitlines()}
-        raise NotRecordedError([name for name in names if name not in done], len(names), exit_code=error.code) from error
+        raise NotRecordedError(
+            [name for name in names if name not in done], len(names), exit_code=error.code
+        ) from error
     yield from map(Path, written.splitlines())
-

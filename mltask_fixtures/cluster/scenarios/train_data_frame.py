@@ -16,7 +16,9 @@ _FIELDS = ("petal_length", "petal_width")
 
 def _body() -> dict[str, Any]:
     """The rows in the form of ML Commons: columns, then values each with its type."""
-    values = [{"values": [{"column_type": "DOUBLE", "value": float(row[name])} for name in _FIELDS]} for row in rows(30)]
+    values = [
+        {"values": [{"column_type": "DOUBLE", "value": float(row[name])} for name in _FIELDS]} for row in rows(30)
+    ]
     return {
         "parameters": {"centroids": 3, "iterations": 10, "distance_type": "COSINE"},
         "input_data": {
