@@ -246,7 +246,15 @@ def stabilise(
     with suppress(ValueError):
         dated = {key: value for key, value in json.loads(before)["metadata"].items() if key in _DATED}
         metadata = {**cassette.metadata, **dated}
-        if seal(path, cassette.data, metadata, replacing=replacing, dialect=dialect) == before:
+        sealed = seal(
+            path,
+            cassette.data,
+            metadata,
+            replacing=replacing,
+            dialect=dialect,
+            allowed_secrets=cassette.allowed_secrets,
+        )
+        if sealed.text == before:
             cassette.metadata.update(dated)
 
 

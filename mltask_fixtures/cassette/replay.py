@@ -24,10 +24,10 @@ from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
 from mltask_fixtures.cassette.match import Key, key_of
 from mltask_fixtures.cassette.recording import from_dict
-from mltask_fixtures.cassette.seal import seal
+from mltask_fixtures.cassette.seal import Sealed, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 RECORD_MODES: Final = {
@@ -81,6 +81,7 @@ class MLTaskCassette(Cassette):
         dialect: str | None = None,
         allowed_hosts: tuple[str, ...] = (),
         anew: bool = False,
+        allow_secrets: Iterable[str] = (),
     ) -> None:
         """Open a file, which need not exist when something is to be recorded.
 
@@ -94,6 +95,7 @@ class MLTaskCassette(Cassette):
             dialect: to judge a recording by; None finds it out.
             allowed_hosts: addresses that may be connected to in replay.
             anew: whether what the file holds is left out of account, and replaced.
+            allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
         """
         super().__init__(path, serializer=our_format, record_mode=RECORD_MODES[record])
         self.strict = strict
@@ -102,11 +104,14 @@ class MLTaskCassette(Cassette):
         self.is_open = True
         self.abandoned = False
         """Whether what was recorded is dropped: the test failed."""
+        self.allowed_secrets = tuple(allow_secrets)
+        """The fingerprints of values that look like secrets, are none, and may be recorded."""
         self.unanswered: list[str] = []
         """The requests that no recorded answer was there for."""
         self._replacing = dict(replacing or {})
         self._metadata = dict(metadata or {})
         self._dialect = dialect
+        self._anew = anew
         self._lock = threading.RLock()
         self._queues: defaultdict[Key, _Queue] = defaultdict(_Queue)
         self._began = time.monotonic()
@@ -222,11 +227,9 @@ class MLTaskCassette(Cassette):
         recording = from_dict(path, cassette)
         if findings := judge(recording.interactions, self._dialect or recording.dialect):
             raise InvalidCassetteError(path, findings)
-        for number, (kept, raw) in enumerate(zip(recording.interactions, cassette["interactions"], strict=True)):
-            request = Request(kept.request.method, kept.request.uri, kept.request.body, raw["request"]["headers"])
-            response = decode_response({**raw["response"], "body": {"string": kept.response.body}})
-            self.data.append((request, response))
-            self._queues[key_of(request.method, request.uri, kept.request.body)].numbers.append(number)
+        self.data.extend(_exchanges(cassette))
+        for number, (request, _) in enumerate(self.data):
+            self._queues[_key(request)].numbers.append(number)
         self._loaded_count = len(self.data)
         self._metadata = {**cassette.get("metadata", {}), **self._metadata}
         self.rewound = True
@@ -241,20 +244,42 @@ class MLTaskCassette(Cassette):
         with self._lock:
             if not self.dirty:
                 return
-            kept = self.data[: self._loaded_count]
-            recorded = self.data[self._loaded_count :]
-            if self.record_mode is RecordMode.ALL:
-                anew = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
-                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in anew]
-            text = seal(
-                self._path, [*kept, *recorded], self._metadata, replacing=self._replacing, dialect=self._dialect
-            )
-            store.write(self._path, text)
+            store.update(self._path, self._sealed)
             self.dirty = False
+
+    def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:
+        """Add what was recorded to what the file holds now, which may be more than was loaded: others record, too."""
+        recorded = self.data[self._loaded_count :]
+        kept = [] if self._anew or current is None else _exchanges(current)
+        if self.record_mode is RecordMode.ALL:
+            anew = {_key(request) for request, _ in recorded}
+            old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
+            kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
+        metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
+        return seal(
+            self._path,
+            [*kept, *recorded],
+            metadata,
+            replacing=self._replacing,
+            dialect=self._dialect,
+            allowed_secrets=self.allowed_secrets,
+        )
 
     def _save(self, force: bool = False) -> None:
         self.dirty = self.dirty or force
         self.save()
+
+
+def _exchanges(cassette: Mapping[str, Any]) -> list[tuple[Request, dict[str, Any]]]:
+    """Take the exchanges out of vcrpy's dict of a cassette."""
+    return [
+        (Request(**interaction["request"]), decode_response(interaction["response"]))
+        for interaction in cassette["interactions"]
+    ]
+
+
+def _key(request: Request) -> Key:
+    return key_of(request.method, request.uri, request.body_bytes)
 
 
 def answer_of(response: Mapping[str, Any]) -> Answer:

@@ -23,6 +23,7 @@ _COMMANDS = {
     "convert": "convert",
     "coverage": "coverage",
     "demo": "demo",
+    "diff": "diff",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "redact": "redact",

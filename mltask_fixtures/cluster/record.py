@@ -50,6 +50,7 @@ class Cluster:
         plugins: name and version of each, sorted.
         offers: what it has beside ML Commons.
         name: of the cluster, where the recorder started it.
+        allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded from it.
     """
 
     url: str
@@ -60,6 +61,7 @@ class Cluster:
     plugins: tuple[str, ...] = ()
     offers: frozenset[Need] = frozenset()
     name: str = ""
+    allow_secrets: tuple[str, ...] = ()
 
     def connect(self) -> OpenSearch:
         """A new client, without a connection yet."""
@@ -321,7 +323,9 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bo
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
         answers: list[tuple[Any, Mapping[str, Any]]] = []
         try:
-            with recording(path, metadata=metadata, replace=shown_as, dialect=dialect) as kept:
+            with recording(
+                path, metadata=metadata, replace=shown_as, dialect=dialect, allow_secrets=cluster.allow_secrets
+            ) as kept:
                 answers = kept.data
                 yield
                 stage.check(scenario.must_see)
