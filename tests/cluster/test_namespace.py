@@ -59,7 +59,7 @@ def test_our_commands_run_inside(network):
     assert {one["server"] for one in json.loads(out)} >= {"2.19.1", "3.6.0"}
     # Nothing answers in there; outside the same command would have been refused for being outside.
     words = ["record", "unknown-task-id", "--url", "http://127.0.0.1:9", "--inside", network]
-    with pytest.raises(InsideError, match="nothing answers on http://127.0.0.1:9") as caught:
+    with pytest.raises(InsideError, match=r"nothing answers on http://127\.0\.0\.1:9") as caught:
         namespace.run_inside(network, words, say=told.append)
     assert caught.value.code == 3
 

@@ -79,7 +79,7 @@ def play_flow(stage: Stage) -> None:
         agent_id = _agent(stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]})
         task_id = _execute(stage, agent_id)
         stage.wait(task_id)
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         stage.ml("DELETE", f"tasks/{task_id}")
         stage.ml("DELETE", f"agents/{agent_id}")
 

@@ -9,7 +9,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mltask_fixtures.cluster.scenario import Need, Scenario
+from mltask_fixtures.cluster.scenario import TASKS, Need, Scenario
 from mltask_fixtures.cluster.scenarios._models import REMOTE_SETTINGS
 from mltask_fixtures.cluster.scenarios._training import trained
 from mltask_fixtures.cluster.scenarios.batch_prediction import deployed, started
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mltask_fixtures.cluster.scenario import Stage
 
-_INDEX = ".plugins-ml-task"
 _BEGAN = 1_669_800_000_000  # ms since 1970: a day on which such servers were new
 _MAC = bytes.fromhex("04ef30f08cb5")
 _NODES = [mint_node_id(bytes(range(16))), mint_node_id(bytes(range(16, 32)))]
@@ -32,7 +31,7 @@ _TASK = mint_document_id(_BEGAN + 20, 2, _MAC)
 
 def _write(stage: Stage, document: Mapping[str, Any]) -> None:
     with stage.aside() as client:
-        client.index(index=_INDEX, id=_TASK, body=document, params={"refresh": "true"})
+        client.index(index=TASKS, id=_TASK, body=document, params={"refresh": "true"})
 
 
 def play(stage: Stage, task_type: TaskType, end: TaskState) -> None:
@@ -71,7 +70,7 @@ def play_unreachable(stage: Stage) -> None:
         remote.fails = 503
         stage.refused(503, "GET", f"tasks/{task_id}")
         with stage.aside() as client:
-            client.update(index=_INDEX, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"})
+            client.update(index=TASKS, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"})
         stage.refused(503, "GET", f"tasks/{task_id}")
         remote.fails = 0
         stage.see(task_id)
