@@ -13,7 +13,7 @@ What stays is what the server said. What is replaced, everywhere in a recording 
   back to an older answer of another node, unless a state is promised twice. Of any other request that is made several
   times in a row the last answer is kept: it is the one that was waited for.
 - **Counters and noise.** `took`, `_seq_no`, `_version`, `_primary_term`, scores, `model_version`, numbers of a
-  prediction's clusters, ports, temporary paths, versions in `user-agent`, hashes of builds, names of threads and of
+  prediction's clusters, sizes of indices and of what a breaker refuses, ports, temporary paths, versions in `user-agent`, hashes of builds, names of threads and of
   generated classes.
 
 Doing it twice is doing it once.
@@ -64,8 +64,10 @@ NOT_YET: Final = frozenset({"CREATED", "RUNNING", "CANCELLING"})
 """The states that pass: whether polls see them is luck, unless something holds the task in them."""
 _SAME_INSTANT: Final = 2
 """Ms within which the two times of a new task are one: the server reads its clock once for each."""
-_APART: Final = 3
-"""Ms between two events of one span: more than what is taken for one instant."""
+_SAME_STEP: Final = 10
+"""Ms within which two times of another document are one: it is written in steps, such as registered and deployed."""
+_APART: Final = 11
+"""Ms between two events of one span: more than what is taken for one."""
 
 _ID: Final = re.compile(r"(?<![\w-])[\w-]{7}B[\w-]{12}(?![\w-])", re.ASCII)
 _NODE: Final = re.compile(
@@ -87,6 +89,8 @@ _LOOPBACK: Final = re.compile(r"\b(127\.0\.0\.1|localhost):([1-9]\d{3,4})\b")
 _TEMPORARY: Final = re.compile(r"/tmp/[\w.-]+")  # noqa: S108 - it is looked for, not used
 _USER_AGENT: Final = re.compile(r"/[\w.+-]+|\s*\([^)]*\)")
 
+_WANTED: Final = 2_097_152
+"""Bytes, in place of those that a breaker refuses: more than any scenario's limit."""
 _NOISE: Final = (
     (re.compile(r"(299 OpenSearch-[\w.]+(?:-SNAPSHOT)?-)[0-9a-f]{7,40}"), r"\g<1>0000000"),
     (re.compile(r"\[T#\d+\]"), "[T#1]"),
@@ -94,6 +98,9 @@ _NOISE: Final = (
     (re.compile(r"(Generated(?:Method|Constructor)Accessor)\d+"), r"\1"),
     (re.compile(r"(?<=[\w;])@[0-9a-f]{5,8}\b"), "@0"),
     (re.compile(r"(seqNo|primary term) \[\d+\]"), r"\1 [1]"),
+    (re.compile(r"(would be|real usage:) \[\d+/[\d.]+[kmgt]?b\]"), rf"\1 [{_WANTED}/2mb]"),
+    (re.compile(r"(fielddata|request|in_flight_requests)=\d+/[\d.]+[kmgt]?b"), r"\1=0/0b"),
+    (re.compile(r"((?:green|yellow|red),(?:open|close)(?:,[\w.-]+){6})(?:,[\d.]+[kmgt]?b){2}"), r"\1,1kb,1kb"),
 )
 """What Java and a build put into texts, and what stands in its place."""
 
@@ -593,9 +600,11 @@ class _Normaliser:
         if known := self.events.get(event):
             known.rank = min(known.rank, rank)
             return
-        if documents.beside(place.path, "state") in ("", *NOT_YET):
+        state = documents.beside(place.path, "state")
+        if state in ("", *NOT_YET):
+            apart = _SAME_INSTANT if state else _SAME_STEP
             for other in self.times[event.document]:
-                if self.events[other].shown == number and abs((other.time or 0) - time) <= _SAME_INSTANT:
+                if self.events[other].shown == number and abs((other.time or 0) - time) <= apart:
                     self.same[event] = other
         if event not in self.same:
             self.events[event] = _Known(time, number, rank)
@@ -705,6 +714,8 @@ class _Normaliser:
             return _written(place.text, self.when[self.same.get(event, event)])
         if place.key in _FIXED:
             return _FIXED[place.key]
+        if place.key == "bytes_wanted" and place.text != "0":
+            return str(_WANTED)
         if place.key == "_seq_no":
             seen = self.sequence[documents.beside(place.path, "_index")]
             return str(seen.setdefault(place.text, len(seen)))
