@@ -13,8 +13,8 @@ What stays is what the server said. What is replaced, everywhere in a recording 
   back to an older answer of another node, unless a state is promised twice. Of any other request that is made several
   times in a row the last answer is kept: it is the one that was waited for.
 - **Counters and noise.** `took`, `_seq_no`, `_version`, `_primary_term`, scores, `model_version`, numbers of a
-  prediction's clusters, sizes of indices and of what a breaker refuses, ports, temporary paths, versions in `user-agent`, hashes of builds, names of threads and of
-  generated classes.
+  prediction's clusters, sizes of indices and of what a breaker refuses, ports, temporary paths, versions in
+  `user-agent`, hashes of builds, names of threads and of generated classes.
 
 Doing it twice is doing it once.
 """

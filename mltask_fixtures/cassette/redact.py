@@ -17,11 +17,14 @@ from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 from mltask_fixtures.cassette import format as our_format
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 REDACTED: Final = "REDACTED"
 
-_HEADERS: Final = frozenset({"cookie", "set-cookie", "x-tenant-id"})
+_HEADERS: Final = frozenset({"x-tenant-id"})
+_COOKIES: Final = {"cookie": 0, "set-cookie": 1}
+"""The headers of cookies, and how many pairs in a text are cookies: all, or the first, before the attributes."""
+_COOKIE: Final = re.compile(r"([^=;\s]+)=[^;]*")
 """Headers whose names do not sound like a secret."""
 
 _STRONG: Final = (
@@ -119,12 +122,16 @@ def redact_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """
     redacted: dict[str, Any] = {}
     for name, value in headers.items():
-        secret = name.lower() in _HEADERS or is_secret(name)
-        if isinstance(value, (list, tuple)):
-            redacted[name] = [REDACTED] if secret else [redact_text(_text(one)) for one in value]
-        else:
-            redacted[name] = REDACTED if secret else redact_text(_text(value))
+        hide = _hiding(name.lower())
+        redacted[name] = [hide(_text(one)) for one in value] if isinstance(value, (list, tuple)) else hide(_text(value))
     return redacted
+
+
+def _hiding(name: str) -> Callable[[str], str]:
+    """Give what hides the secrets in a header of this name; of cookies, the names stay."""
+    if name in _COOKIES:
+        return lambda text: _COOKIE.sub(rf"\1={REDACTED}", text, count=_COOKIES[name]) if "=" in text else REDACTED
+    return (lambda _: REDACTED) if name in _HEADERS or is_secret(name) else redact_text
 
 
 def _text(value: Any) -> str:

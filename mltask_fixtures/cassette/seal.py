@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from vcr.request import Request
+    from mltask_fixtures.cassette.request import Request
 
 _VERSION = 1
 """Of vcrpy's structure."""
@@ -81,7 +81,10 @@ def finish(path: Path, cassette: Mapping[str, Any], allowed_secrets: Collection[
 
 def redacted_request(request: Request) -> dict[str, Any]:
     """Take the secrets out of a request; its compression is undone, for a secret may hide in it."""
-    headers = {name: [_text(value)] for name, value in request.headers.items()}
+    headers = {
+        name: [_text(value) for value in (values if isinstance(values, list) else [values])]
+        for name, values in request.headers.items()
+    }
     body = bytes(request.body_bytes) if request.body_bytes else None
     plain = _uncompressed(headers, body) if body else None
     if plain is not None:

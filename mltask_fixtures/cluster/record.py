@@ -322,7 +322,7 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bo
             "dialect": dialect if dialect == JUDGED_BY_MODELS else DIALECTS[dialect].name,
         }
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
-        answers: list[tuple[Any, Mapping[str, Any]]] = []
+        answers: Sequence[tuple[Any, Mapping[str, Any]]] = ()
         try:
             with recording(
                 path, metadata=metadata, replace=shown_as, dialect=dialect, allow_secrets=cluster.allow_secrets

@@ -67,7 +67,7 @@ def wishes(dialect: Dialect) -> Iterator[Wish]:
         kind = dialect.kinds[task_type]
         optional = [key for key in kind.optional if key not in kind.states[state]]
         sets = [chosen for size in range(len(optional) + 1) for chosen in combinations(optional, size)]
-        functions = (
+        functions: list[FunctionName] | list[None] = (
             [name for name in kind.functions if name in dialect.functions] if "function_name" in kind.keys else []
         )
         inputs = kind.input_types if "input_type" in kind.keys else ()

