@@ -25,6 +25,7 @@ from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
+from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
 from mltask_fixtures.factory.texts import Texts, as_kept
@@ -316,6 +317,51 @@ class TaskFactory:
             rows = all_pairs(rows)
         made = bodies(self._plan, rows)
         return [Case(plan.validate(body), *row[2:]) for row, (plan, body) in zip(rows, made, strict=True)]
+
+    def invalid(
+        self,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        *,
+        fault: str | None = None,
+    ) -> list[InvalidBody]:
+        """Make bodies with exactly one fault each, which says what `check` must find.
+
+        Without a type and a state each fault comes once for each field, of the first payload that can have it; with
+        them, every fault that such a payload can have.
+
+        Args:
+            task_type: one of the dialect's types.
+            state: one of the states that the dialect shows.
+            fault: a name of the catalogue; without it, all.
+
+        Raises:
+            WrongUseError: no fault has that name; the error names the nearest.
+
+        Example:
+            >>> bad = TaskFactory().invalid(fault="truncated")[0]
+            >>> bad.code, bad.field, bad.body[-8:]
+            ('not_json', 'body', b'89600876')
+        """
+        known = [name for name, _, _ in CATALOGUE]
+        if fault is not None and fault not in known:
+            near = get_close_matches(fault, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise WrongUseError(f"there is no fault {fault!r:.60}; {hint}")
+        everywhere = task_type is not None or state is not None
+        return list(self._invalid(self._in_turn(task_type, state), fault, everywhere=everywhere))
+
+    def _invalid(self, plans: list[Plan], wanted: str | None, *, everywhere: bool) -> Iterator[InvalidBody]:
+        seen = set()
+        for plan in plans:
+            body = plan.make(0)[1]
+            sound = Sound(plan, self.dialect, body, self._task_id(body["task_type"], body["create_time"]))
+            for fault in CATALOGUE:
+                if wanted in (None, fault[0]):
+                    for bad in faulty(sound, fault):
+                        if everywhere or (bad.fault, bad.field) not in seen:
+                            seen.add((bad.fault, bad.field))
+                            yield bad
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
