@@ -21,6 +21,7 @@ from mltask_fixtures.contract import (
     check,
     mint_document_id,
 )
+from mltask_fixtures.contract.answers import refusals, start_of
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
@@ -28,6 +29,7 @@ from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
 from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
+from mltask_fixtures.factory.siblings import Answer, cancelled, deleted, found, refused, started
 from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
@@ -362,6 +364,69 @@ class TaskFactory:
                         if everywhere or (bad.fault, bad.field) not in seen:
                             seen.add((bad.fault, bad.field))
                             yield bad
+
+    def started(self, task: Task) -> Answer:
+        """Make the answer of the call that started a task: the id to poll, in the words of the dialect.
+
+        Raises:
+            ContradictionError: no call of the dialect starts such a task.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> answer = factory.started(factory.build("TRAINING", "CREATED", function_name="KMEANS"))
+            >>> answer.method, answer.path, list(answer.json())
+            ('POST', '/_plugins/_ml/_train/kmeans?async=true', ['task_id', 'status'])
+        """
+        start = start_of(task.task_type, self.dialect)
+        if start is None:
+            raise ContradictionError(f"no call to a {self.dialect.name} server starts a {task.task_type} task")
+        model_id = task.model_id or self._task_id(f"model:{task.task_type}", task.create_time)
+        return started(self.dialect, start, task, self.task_id(task), model_id)
+
+    def search(self, *tasks: Task) -> Answer:
+        """Make the answer of a search that found these tasks.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> answer = factory.search(*factory.batch(2, "TRAINING", "COMPLETED"))
+            >>> [hit["_source"]["state"] for hit in answer.json()["hits"]["hits"]]
+            ['COMPLETED', 'COMPLETED']
+        """
+        return found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+
+    def deleted(self, task: Task) -> Answer:
+        """Make the answer to the deletion of a task.
+
+        Example:
+            >>> factory = TaskFactory()
+            >>> factory.deleted(factory.build("TRAINING", "COMPLETED")).json()["result"]
+            'deleted'
+        """
+        return deleted(self.dialect, self.task_id(task))
+
+    def cancelled(self, task: Task) -> Answer:
+        """Make the answer to the cancelling of a batch prediction; its state changes with a later poll only.
+
+        Raises:
+            ContradictionError: only a batch prediction can be cancelled.
+        """
+        if task.task_type is not TaskType.BATCH_PREDICTION or task.task_type not in self.dialect.kinds:
+            raise ContradictionError(f"a {self.dialect.name} server cancels no {task.task_type} task")
+        return cancelled(self.dialect, self.task_id(task))
+
+    def errors(self, task: Task | None = None) -> list[Answer]:
+        """Make every error answer of the dialect, each with the call that it answers, in a stable order.
+
+        Args:
+            task: whose id the calls name; by default the first payload of `stream`.
+
+        Example:
+            >>> [answer.status for answer in TaskFactory(dialect="2.8").errors() if answer.name == "task_not_found"]
+            [500]
+        """
+        task = task or self.nth(0)
+        model_id = self._task_id("model", task.create_time)
+        return [refused(self.dialect, refusal, self.task_id(task), model_id) for refusal in refusals(self.dialect)]
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
