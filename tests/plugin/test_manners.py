@@ -83,7 +83,7 @@ def test_a_misspelt_record_mode_is_refused(project, word):
     project.makeini(f"[pytest]\nmltask_record = {word}\n")
     result = project.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: mltask_record is '{word}'; there are none, once, new, all"])
+    result.stderr.fnmatch_lines([f"ERROR: mltask_record is '{word}'; there are none, once, new, all, verify"])
 
 
 @pytest.mark.parametrize(
