@@ -69,7 +69,17 @@ def test_the_options_are_explained(project):
     """`--help` shows ours in a group of their own, and the ini keys."""
     result = project.runpytest("--help")
     result.stdout.fnmatch_lines(["OpenSearch ML Commons tasks:", "*--mltask-record=*", "*--mltask-url=URL*"])
-    for key in ("record", "seed", "dialect", "cassette_dir", "unplayed", "orphans", "max_age", "expired"):
+    for key in (
+        "record",
+        "seed",
+        "dialect",
+        "cassette_dir",
+        "allow_secret",
+        "unplayed",
+        "orphans",
+        "max_age",
+        "expired",
+    ):
         result.stdout.fnmatch_lines([f"  mltask_{key} (*"])
 
 
