@@ -213,6 +213,10 @@ class MLTaskCassette:
         """Let an answer out; `number` is its interaction's, from 0."""
         return answer
 
+    def recorded_ms(self, number: int) -> float:
+        """When an interaction's answer came, in ms since the first request; 0 where the file does not say."""
+        return float(self.data[number][1].get(RECORDED_MS, 0))
+
     def _plays(self, queue: _Queue, key: Key) -> bool:
         if self.record_mode == "all":
             return False
