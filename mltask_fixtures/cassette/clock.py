@@ -343,7 +343,7 @@ def _swap(functions: Mapping[int, Any]) -> None:
     for name, module in reversed(list(sys.modules.items())):  # the new ones are the last ones
         if id(module) in _seen:
             break
-        if isinstance(module, ModuleType):
+        if issubclass(type(module), ModuleType):  # some stand in for a module and only say that they are one
             _look_through(name, module)
     for places in _places:
         for owner, attribute in places.attributes:

@@ -13,10 +13,9 @@ from mltask_fixtures.cassette.failures import TransferFailedError, failure_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from mltask_fixtures.cassette.request import Request
-
     from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.replay import Answer, MLTaskCassette
+    from mltask_fixtures.cassette.request import Request
 
 OS_ERRORS: Final[Mapping[Failure, Callable[[], OSError]]] = {
     "timeout": lambda: TimeoutError("timed out"),
