@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mltask_fixtures.cluster.coverage import Cell
+from mltask_fixtures.cluster.coverage import coverage as measured
 from mltask_fixtures.contract import DIALECTS, Dialect, Kind, TaskState, TaskType
 from mltask_fixtures.contract.task import WIRE_ORDER
 
@@ -120,7 +122,66 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
 
 
-PAGES = {"dialects.md": dialects}
+def coverage() -> str:
+    """Give the page of what is recorded of what servers can be brought to show."""
+    cells = {(cell.task_type, cell.state, cell.version): cell for cell in measured()}
+    versions = list(dict.fromkeys(version for _, _, version in cells))
+    pairs = list(dict.fromkeys((task_type, state) for task_type, state, _ in cells))
+    rows = [(pair, [cells[*pair, version] for version in versions]) for pair in pairs]
+    shown = [(pair, row) for pair, row in rows if any(cell.reachable or cell.synthetic for cell in row)]
+    never = {
+        task_type: [
+            state.value for (kind, state), row in rows if kind is task_type and ((kind, state), row) not in shown
+        ]
+        for task_type in TaskType
+    }
+    counts = [
+        [
+            version,
+            str(sum(cells[*pair, version].reachable for pair in pairs)),
+            str(sum(bool(cells[*pair, version].recorded) for pair in pairs)),
+            str(sum(bool(cells[*pair, version].synthetic) for pair in pairs)),
+        ]
+        for version in versions
+    ]
+    return "\n".join(
+        [
+            "# What is recorded",
+            "",
+            "Drawn from the recordings under `cassettes/` and the table of dialects by `python docs/generate.py`;",
+            "`mltask-fixtures coverage` says the same of any folder of recordings. A state counts as recorded when an",
+            "answer to `GET /_plugins/_ml/tasks/<task_id>` shows it; one recording is named where several do. The",
+            f"documentation has all {len(pairs)} pairs of a type and a state.",
+            "",
+            *_table(["server", "pairs that it can be brought to show", "recorded", "synthetic"], counts),
+            "",
+            "| | |",
+            "| --- | --- |",
+            "| `name` | recorded from a real server |",
+            "| *`name`* | synthetic: no server does it by itself, its document was written by hand |",
+            "| **missing** | a server can be brought to show it, no recording does |",
+            "| | no server of this version shows it |",
+            "",
+            *_table(
+                ["task_type", "state", *versions],
+                [[pair[0].value, pair[1].value, *map(_recorded, row)] for pair, row in shown],
+            ),
+            "",
+            "In the documentation only:",
+            "",
+            *(f"- {task_type.value}: {', '.join(states)}" for task_type, states in never.items() if states),
+            "",
+        ]
+    )
+
+
+def _recorded(cell: Cell) -> str:
+    if cell.recorded:
+        return f"`{cell.recorded[0]}`"
+    return "**missing**" if cell.missing else f"*`{cell.synthetic[0]}`*" if cell.synthetic else ""
+
+
+PAGES = {"dialects.md": dialects, "coverage.md": coverage}
 """Each generated page, and what gives its text."""
 
 if __name__ == "__main__":

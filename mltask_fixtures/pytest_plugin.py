@@ -59,11 +59,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mltask-url", metavar="URL", help="The cluster that recorded requests are sent to, whatever host they name."
     )
+    group.addoption(
+        "--mltask-allow-secret",
+        action="append",
+        default=[],
+        metavar="FINGERPRINT",
+        help="Record a value although it looks like a secret; a refusal names its fingerprint. Repeatable.",
+    )
     group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
     parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
     parser.addini("mltask_clock", "The clock of tests with a cassette: virtual, recorded, real.", default="virtual")
     parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
     parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
+    parser.addini("mltask_allow_secret", "More of what --mltask-allow-secret takes, one a line.", type="linelist")
     parser.addini("mltask_cassette_dir", "The project's folder of cassettes.", type="paths", default=None)
     parser.addini(
         "mltask_unplayed", "Interactions that a passed test left unplayed: ignore, warn, fail.", default="ignore"
@@ -141,6 +149,7 @@ def _rules(config: pytest.Config) -> Rules:
         clock=config.getini("mltask_clock"),
         max_age=config.getini("mltask_max_age"),
         expired=config.getini("mltask_expired") or ("fail" if in_ci else "warn"),
+        allow_secrets=(*(config.getoption("--mltask-allow-secret") or ()), *config.getini("mltask_allow_secret")),
     )
 
 

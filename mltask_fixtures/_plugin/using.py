@@ -48,6 +48,8 @@ class Rules:
     """Such as `30d`; empty for no limit."""
     expired: str
     """`warn`, `fail` or `rerecord`."""
+    allow_secrets: tuple[str, ...] = ()
+    """The fingerprints of values that may be recorded although they look like secrets."""
 
 
 @contextmanager
@@ -73,6 +75,7 @@ def using(
     unplayed = options.pop("unplayed", rules.unplayed)
     options.setdefault("clock", rules.clock)
     record = _mode(name, rules)
+    options.setdefault("allow_secrets", rules.allow_secrets)
     prepared = use_cassette(name, record=record, upstream=rules.url, folder=rules.folder, **options)
     with _advice(rules), prepared as opened:
         yield opened

@@ -39,7 +39,7 @@ _WORDS: Final[Mapping[Kind, str]] = {
 _ID: Final = re.compile(r"(?<![\w-])[\w-]{7}B[\w-]{12}(?![\w-])", re.ASCII)
 _NODE: Final = re.compile(r"(?<![\w-])[\w-]{22}(?![\w-])", re.ASCII)
 _UUID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_HASH: Final = re.compile(r"\b[0-9a-f]{7,64}\b")
+_HASH: Final = re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7,64}\b")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?")
 _PLACE: Final = re.compile(r"(?:file:)?(?:/+[\w.+-]+){2,}")
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)*")
@@ -195,13 +195,10 @@ def _lasting(
 
 def _of_group(recorded: Sequence[_Exchange], live: Sequence[_Exchange]) -> Iterator[Drift]:
     matcher = SequenceMatcher(None, [one.answered for one in recorded], [one.answered for one in live], autojunk=False)
-    for tag, begin, end, live_begin, live_end in matcher.get_opcodes():
+    for _, begin, end, live_begin, live_end in matcher.get_opcodes():
         before, now = recorded[begin:end], live[live_begin:live_end]
-        if tag == "equal" or not before or not now or not before[0].polled:
-            paired = min(len(before), len(now))
-        else:
-            # Another state in the place of a recorded one: told at its field, and the rest is compared all the same.
-            paired = min(len(before), len(now))
+        # Another state in the place of a recorded one is told at its field, and the rest is compared all the same.
+        paired = min(len(before), len(now))
         for one, other in zip(before[:paired], now[:paired], strict=True):
             yield from _of_exchange(one, other)
         for one in before[paired:]:
@@ -339,10 +336,7 @@ def _time_or_number(value: float) -> str:
 def _without_ids(text: str) -> str:
     text = _ID.sub(lambda match: "{id}" if decode_document_id(match[0]) else match[0], text)
     text = _NODE.sub(lambda match: "{node}" if is_node_id(match[0]) else match[0], text)
-    return _HASH.sub(
-        lambda match: "{hash}" if re.search(r"\d", match[0]) and re.search("[a-f]", match[0]) else match[0],
-        _UUID.sub("{id}", text),
-    )
+    return _HASH.sub("{hash}", _UUID.sub("{id}", text))
 
 
 def _show(value: Any) -> str:

@@ -246,7 +246,15 @@ def stabilise(
     with suppress(ValueError):
         dated = {key: value for key, value in json.loads(before)["metadata"].items() if key in _DATED}
         metadata = {**cassette.metadata, **dated}
-        if seal(path, cassette.data, metadata, replacing=replacing, dialect=dialect) == before:
+        sealed = seal(
+            path,
+            cassette.data,
+            metadata,
+            replacing=replacing,
+            dialect=dialect,
+            allowed_secrets=cassette.allowed_secrets,
+        )
+        if sealed.text == before:
             cassette.metadata.update(dated)
 
 
@@ -418,14 +426,18 @@ def _repeatable(exchange: _Exchange) -> bool:
 
 
 def _new_answers(run: list[_Exchange]) -> Iterator[_Exchange]:
-    """Of polls of tasks each new answer once, one task after the other; of other requests the last of equal ones."""
+    """Of polls of tasks each answer that is none of the poll before, one task after the other; of others the last.
+
+    An answer that comes again after another one is kept: an error between two polls, or a state that steps back.
+    """
     for polling, group in groupby(run, lambda exchange: exchange.task_id is not None):
         if polling:
-            polls: defaultdict[str, dict[tuple[Any, ...], _Exchange]] = defaultdict(dict)
+            polls: defaultdict[str, list[_Exchange]] = defaultdict(list)
             for exchange in group:
-                polls[exchange.uri].setdefault((_asked(exchange), _said(exchange)), exchange)
+                polls[exchange.uri].append(exchange)
             for answers in polls.values():
-                yield from answers.values()
+                for _, same in groupby(answers, lambda answer: (_asked(answer), _said(answer))):
+                    yield next(same)
         else:
             for _, same in groupby(group, _asked):
                 yield list(same)[-1]

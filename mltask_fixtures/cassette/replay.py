@@ -27,8 +27,10 @@ from mltask_fixtures.cassette.recording import decoded, from_dict
 from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from mltask_fixtures.cassette.seal import Sealed
 
 RECORD_MODES: Final = ("none", "once", "new", "all")
 """Record never; if there is no file; what the file does not answer; everything anew."""
@@ -93,6 +95,7 @@ class MLTaskCassette:
         dialect: str | None = None,
         allowed_hosts: tuple[str, ...] = (),
         anew: bool = False,
+        allow_secrets: Iterable[str] = (),
     ) -> None:
         """Open a file, which need not exist when something is to be recorded.
 
@@ -106,6 +109,7 @@ class MLTaskCassette:
             dialect: to judge a recording by; None finds it out.
             allowed_hosts: addresses that may be connected to in replay.
             anew: whether what the file holds is left out of account, and replaced.
+            allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
         """
         self.path = self._path = path
         self.record_mode = record
@@ -119,6 +123,8 @@ class MLTaskCassette:
         """The connections that lead here; they `hang_up` when the cassette is closed."""
         self.abandoned = False
         """Whether what was recorded is dropped: the test failed."""
+        self.allowed_secrets = tuple(allow_secrets)
+        """The fingerprints of values that look like secrets, are none, and may be recorded."""
         self.unanswered: list[str] = []
         """The requests that no recorded answer was there for."""
         self.data: list[tuple[Any, dict[str, Any]]] = []
@@ -130,6 +136,7 @@ class MLTaskCassette:
         self._replacing = dict(replacing or {})
         self._metadata = dict(metadata or {})
         self._dialect = dialect
+        self._anew = anew
         self._lock = threading.RLock()
         self._queues: dict[Key, _Queue] = {}
         self._answers: dict[int, Answer] = {}
@@ -368,27 +375,51 @@ class MLTaskCassette:
             InvalidCassetteError: an answer is none that this server gives; the file is left as it was.
             OutsideError: the file cannot be written; what was there is untouched.
         """
-        from mltask_fixtures.cassette.seal import seal
-
         with self._lock:
             if not self.dirty:
                 return
             self._in_order()
-            kept = self.data[: self._loaded_count]
-            recorded = self.data[self._loaded_count :]
-            if anew := self.record_mode == "all":
-                again = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
-                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in again]
-            metadata = {**self._metadata, **self._failures.as_metadata(self._replacing, anew=anew)}
-            text = seal(self._path, [*kept, *recorded], metadata, replacing=self._replacing, dialect=self._dialect)
-            store.write(self._path, text)
+            store.update(self._path, self._sealed)
             self.dirty = False
+
+    def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:
+        """Add what was recorded to what the file holds now, which may be more than was loaded: others record, too."""
+        from mltask_fixtures.cassette.seal import seal
+
+        recorded = self.data[self._loaded_count :]
+        kept = [] if self._anew or current is None else _exchanges(current)
+        if self.record_mode == "all":
+            anew = {_key(request) for request, _ in recorded}
+            old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
+            kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
+        metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
+        metadata = {**metadata, **self._failures.as_metadata(metadata, self._replacing, anew=self.record_mode == "all")}
+        return seal(
+            self._path,
+            [*kept, *recorded],
+            metadata,
+            replacing=self._replacing,
+            dialect=self._dialect,
+            allowed_secrets=self.allowed_secrets,
+        )
 
     def _in_order(self) -> None:
         """Sort what was recorded; see `order`."""
         self.data[self._loaded_count :] = sorted(
             self.data[self._loaded_count :], key=lambda kept: self._order.rank(kept[0].place, _shown(kept[0]))
         )
+
+
+def _exchanges(cassette: Mapping[str, Any]) -> list[tuple[Request, dict[str, Any]]]:
+    """Take the exchanges out of vcrpy's dict of a cassette."""
+    return [
+        (Request(**interaction["request"]), decoded(interaction["response"]))
+        for interaction in cassette["interactions"]
+    ]
+
+
+def _key(request: Request) -> Key:
+    return key_of(request.method, request.uri, request.body_bytes)
 
 
 def answer_of(response: Mapping[str, Any]) -> Answer:

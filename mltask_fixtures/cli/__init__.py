@@ -21,13 +21,16 @@ _COMMANDS = {
     "check": "check",
     "cluster": "cluster",
     "convert": "convert",
+    "coverage": "coverage",
     "demo": "demo",
+    "diff": "diff",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "redact": "redact",
     "schema": "schema",
     "serve": "serve",
     "show": "show",
+    "verify": "verify",
 }
 """The commands, and the module of each."""
 _INTERRUPTED = 130

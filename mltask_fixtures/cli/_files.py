@@ -65,8 +65,8 @@ def _is_vcrpys(interaction: Mapping[str, Any]) -> bool:
     return isinstance(interaction["request"].get("body"), str | None) and isinstance(body, dict) and "string" in body
 
 
-def text_of(cassette: Mapping[str, Any], form: Form) -> str:
-    """Write vcrpy's dict of a cassette as text.
+def text_of(cassette: Mapping[str, Any], form: Form) -> tuple[str, Mapping[str, bytes]]:
+    """Write vcrpy's dict of a cassette as text, and its large bodies as side files, by name.
 
     Raises:
         WrongUseError: it has a body that this form cannot hold.
@@ -74,7 +74,7 @@ def text_of(cassette: Mapping[str, Any], form: Form) -> str:
     from mltask_fixtures.cassette import format as our_format
 
     if form == "mltask":
-        return our_format.serialize({**cassette, "interactions": [_ordered(one) for one in cassette["interactions"]]})
+        return our_format.packed({**cassette, "interactions": [_ordered(one) for one in cassette["interactions"]]})
     from vcr.request import Request
     from vcr.serialize import serialize
     from vcr.serializers import jsonserializer, yamlserializer
@@ -89,7 +89,7 @@ def text_of(cassette: Mapping[str, Any], form: Form) -> str:
         "metadata": cassette.get("metadata"),
     }
     try:
-        return str(serialize(values, jsonserializer if form == "vcrpy-json" else yamlserializer))
+        return str(serialize(values, jsonserializer if form == "vcrpy-json" else yamlserializer)), {}
     except (UnicodeDecodeError, TypeError):
         raise WrongUseError(
             "vcrpy's JSON holds no binary bodies, and this recording has one; write YAML, into a file named *.yaml"

@@ -42,7 +42,8 @@ def command(files: tuple[str, ...], dialect: str | None, as_json: bool) -> None:
 
     \b
     Example:
-      curl -s localhost:9200/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
+      mltask-fixtures check cassettes/*.json
+      curl -s $URL/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
     """
     verdicts = {name: _verdict(name, dialect) for name in files}
     if as_json:
@@ -107,8 +108,11 @@ def _recording(name: str, text: bytes) -> Recording | None:
 
 def _notes(recording: Recording, dialect: str | None) -> Iterator[str]:
     """Tell what one should know of a recording that is no fault of it."""
+    from mltask_fixtures.cassette import store
     from mltask_fixtures.contract import DIALECTS, UnknownDialectError
 
+    if recording.path.is_file() and store.edited(recording.path):
+        yield "edited since it was written"
     if recording.metadata.get("synthetic"):
         yield "synthetic: no server sent this"
     if dialect is None and recording.dialect is None:

@@ -26,9 +26,10 @@ def command(source: str, target: Path, vcrpy: bool, force: bool) -> None:
       mltask-fixtures convert tests/cassettes/test_training.yaml cassettes/training.json
       mltask-fixtures convert 3.6.0/train-kmeans-completed training.yaml
     """
-    from mltask_fixtures.cassette import InvalidCassetteError, store
+    from mltask_fixtures.cassette import InvalidCassetteError, SecretFoundError, store
     from mltask_fixtures.cassette.judge import judge
     from mltask_fixtures.cassette.recording import from_dict
+    from mltask_fixtures.cassette.scan import scan
 
     form = _form(target, vcrpy=vcrpy)
     path = _files.find(source)
@@ -40,7 +41,9 @@ def command(source: str, target: Path, vcrpy: bool, force: bool) -> None:
         recording = from_dict(path, cassette)
         if findings := judge(recording.interactions, recording.dialect):
             raise InvalidCassetteError(path, findings)
-    store.write(target, _files.text_of(cassette, form))
+        if suspicions := scan(cassette):
+            raise SecretFoundError(target, suspicions)
+    store.write(target, *_files.text_of(cassette, form))
     count = len(cassette["interactions"])
     click.echo(f"{target}: {count} {'interaction' if count == 1 else 'interactions'}", err=True)
 

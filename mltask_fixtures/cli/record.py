@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Replace ids, times and whatever else luck decides by stable values.",
 )
+@click.option(
+    "--mltask-allow-secret",
+    "allow_secrets",
+    metavar="FINGERPRINT",
+    multiple=True,
+    help="Keep a value although it looks like a secret; a refusal names its fingerprint.",
+)
 @click.option("--insecure", is_flag=True, help="Accept a certificate that nobody vouches for.")
 @click.option("--inside", hidden=True, default="", help="The network of its own that this process is in.")
 def command(
@@ -49,6 +57,7 @@ def command(
     listed: bool,
     output: Path,
     normalise: bool,
+    allow_secrets: tuple[str, ...],
     insecure: bool,
     inside: str,
 ) -> None:
@@ -77,11 +86,21 @@ def command(
         if server is not None:
             from mltask_fixtures.cluster.provide import record_on_server
 
-            recorded = record_on_server(chosen, server, output, normalise=normalise, report=report)
+            recorded = record_on_server(
+                chosen, server, output, normalise=normalise, allow_secrets=allow_secrets, report=report
+            )
         else:
             assert url is not None  # noqa: S101 - one of the two is given
             recorded = _on_url(
-                chosen, url, output, normalise=normalise, every=every, insecure=insecure, inside=inside, report=report
+                chosen,
+                url,
+                output,
+                normalise=normalise,
+                allow_secrets=allow_secrets,
+                every=every,
+                insecure=insecure,
+                inside=inside,
+                report=report,
             )
         for path in recorded:
             click.echo(path)
@@ -93,6 +112,7 @@ def _on_url(
     output: Path,
     *,
     normalise: bool,
+    allow_secrets: tuple[str, ...],
     every: bool,
     insecure: bool,
     inside: str,
@@ -103,7 +123,7 @@ def _on_url(
 
     if inside:
         namespace.refuse_outside(inside)
-    cluster = look_at(url, insecure=insecure)
+    cluster = replace(look_at(url, insecure=insecure), allow_secrets=allow_secrets)
     played = []
     for scenario in chosen:
         why = scenario.left_out(cluster.version, cluster.offers) if every else ""

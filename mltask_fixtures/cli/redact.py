@@ -36,7 +36,7 @@ def command(files: tuple[Path, ...], only_check: bool) -> None:
         places = list(_places(cassette, clean))
         found += len(places)
         if places and not only_check:
-            store.write(path, _files.text_of(clean, _files.form_of(path)))
+            store.write(path, *_files.text_of(clean, _files.form_of(path)))
         verb = "to redact" if only_check else "redacted"
         click.echo(f"{path}: {', '.join(places)} {verb}" if places else f"{path}: nothing to redact")
     if found and only_check:

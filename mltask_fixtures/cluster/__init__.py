@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mltask_fixtures.cluster.clusters import ANY_PORT, Status, isolated, logs, restart, start, status, stop
     from mltask_fixtures.cluster.node import Node
     from mltask_fixtures.cluster.report import Report
+    from mltask_fixtures.cluster.served import Served, versions
     from mltask_fixtures.cluster.servers import NEWEST, SERVERS, Server
-    from mltask_fixtures.cluster.versions import Served, versions
 
 __all__ = [
     "ANY_PORT",
@@ -38,7 +38,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("NEWEST", "SERVERS", "Server"), "servers"),
     **dict.fromkeys(("ANY_PORT", "Status", "isolated", "logs", "restart", "start", "status", "stop"), "clusters"),
-    **dict.fromkeys(("Served", "versions"), "versions"),
+    **dict.fromkeys(("Served", "versions"), "served"),
     "Node": "node",
     "Report": "report",
 }

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mltask_fixtures._errors import OutsideError, WrongUseError
@@ -32,6 +31,7 @@ from mltask_fixtures.cluster.report import SILENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from mltask_fixtures.cluster.report import Report
 
@@ -51,8 +51,8 @@ class Status:
     Args:
         name: of the cluster, "" where there is none.
         server: the version of OpenSearch.
-        state: `absent`, `installed`, `starting` (runs, does not answer yet), `running`, or `isolated` (runs in a network
-            of its own, where it cannot be asked from here).
+        state: `absent`, `installed`, `starting` (runs, does not answer yet), `running`, or `isolated` (runs in a
+            network of its own, where it cannot be asked from here).
         nodes: what runs, the first node first.
         folder: where the server is or would be installed.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,13 @@ _OFFERS = {
 
 
 def record_on_server(
-    chosen: Iterable[Scenario], version: str, output: Path, *, normalise: bool = True, report: Report = SILENCE
+    chosen: Iterable[Scenario],
+    version: str,
+    output: Path,
+    *,
+    normalise: bool = True,
+    allow_secrets: Sequence[str] = (),
+    report: Report = SILENCE,
 ) -> Iterator[Path]:
     """Put up whatever clusters of this version these scenarios need, record on them, and take them down.
 
@@ -39,6 +46,7 @@ def record_on_server(
         version: one of `servers.SERVERS`.
         output: the folder of recordings.
         normalise: as `record` takes it.
+        allow_secrets: the fingerprints of values that look like secrets and are none.
         report: told about each step.
 
     Yields:
@@ -56,7 +64,15 @@ def record_on_server(
         tried += len(scenarios)
         try:
             with _cluster(kind, version, report) as node:
-                yield from _record(kind, node, scenarios, output.absolute(), report, normalise=normalise)
+                yield from _record(
+                    kind,
+                    node,
+                    scenarios,
+                    output.absolute(),
+                    report,
+                    normalise=normalise,
+                    allow_secrets=tuple(allow_secrets),
+                )
         except NotRecordedError as error:
             failed += error.names
             code = min(code or error.exit_code, error.exit_code)
@@ -95,15 +111,23 @@ def _cluster(kind: str, version: str, report: Report) -> Iterator[Node]:
 
 
 def _record(
-    kind: str, node: Node, scenarios: Sequence[Scenario], output: Path, report: Report, *, normalise: bool
+    kind: str,
+    node: Node,
+    scenarios: Sequence[Scenario],
+    output: Path,
+    report: Report,
+    *,
+    normalise: bool,
+    allow_secrets: tuple[str, ...],
 ) -> Iterator[Path]:
     if kind != _ISOLATED:
-        cluster = look_at(node.url, name=node.cluster)
+        cluster = replace(look_at(node.url, name=node.cluster), allow_secrets=allow_secrets)
         yield from record_each(scenarios, cluster, output, normalise=normalise, report=report)
         return
     names = [scenario.name for scenario in scenarios]
     words = ["record", *names, "--url", node.url, "--output", str(output), "--inside", node.network]
     words += [] if normalise else ["--no-normalise"]
+    words += [f"--mltask-allow-secret={fingerprint}" for fingerprint in allow_secrets]
     try:
         written = namespace.run_inside(node.network, words, say=report.say)
     except namespace.InsideError as error:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 TAKES_NO_MODEL = "plugins.ml_commons.max_model_on_node"
 """The setting that, at 0 in a node's own file, makes it refuse local models."""
 
+JUDGED_BY_MODELS = "models"
+"""What a recording says as its dialect that none describes; no dialect has that name."""
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEUTRAL_URL = "http://127.0.0.1:9200"
 _TIMEOUT = 60  # seconds for one answer
@@ -47,6 +50,7 @@ class Cluster:
         plugins: name and version of each, sorted.
         offers: what it has beside ML Commons.
         name: of the cluster, where the recorder started it.
+        allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded from it.
     """
 
     url: str
@@ -57,6 +61,7 @@ class Cluster:
     plugins: tuple[str, ...] = ()
     offers: frozenset[Need] = frozenset()
     name: str = ""
+    allow_secrets: tuple[str, ...] = ()
 
     def connect(self) -> OpenSearch:
         """A new client, without a connection yet."""
@@ -111,7 +116,7 @@ def look_at(url: str, *, insecure: bool = False, name: str = "") -> Cluster:
         with _in_words(cluster.url):
             about = client.info()
             plugins = client.cat.plugins(params={"format": "json"})
-            nodes = client.nodes.info(params={"flat_settings": "true", "filter_path": "nodes.*.settings"})
+            nodes = _settings_of_nodes(client)
     finally:
         client.close()
     version = about.get("version", {}) if isinstance(about, dict) else {}
@@ -131,12 +136,23 @@ def look_at(url: str, *, insecure: bool = False, name: str = "") -> Cluster:
         version=version["number"],
         distribution=version["distribution"],
         plugins=names,
-        offers=_offers(cluster.url, nodes.get("nodes", {}), own=bool(name)),
+        offers=_offers(cluster.url, nodes, own=bool(name)),
         name=name,
     )
 
 
-def _offers(url: str, nodes: Mapping[str, Any], *, own: bool) -> frozenset[Need]:
+def _settings_of_nodes(client: OpenSearch) -> list[Mapping[str, Any]]:
+    """The settings of each node; none where the cluster does not tell."""
+    from opensearchpy.exceptions import OpenSearchException
+
+    try:
+        about = client.nodes.info(params={"flat_settings": "true", "filter_path": "nodes.*.settings"})
+    except OpenSearchException:
+        return []
+    return [node.get("settings", {}) for node in about.get("nodes", {}).values()]
+
+
+def _offers(url: str, nodes: Sequence[Mapping[str, Any]], *, own: bool) -> frozenset[Need]:
     """What a cluster has beside ML Commons."""
     from mltask_fixtures.cluster import namespace
 
@@ -145,7 +161,7 @@ def _offers(url: str, nodes: Mapping[str, Any], *, own: bool) -> frozenset[Need]
         offers.add(Need.THIS_COMPUTER)
         if namespace.inside():
             offers.add(Need.ISOLATION)
-    refusing = [one for one in nodes.values() if str(one["settings"].get(TAKES_NO_MODEL)) == "0"]
+    refusing = [settings for settings in nodes if str(settings.get(TAKES_NO_MODEL)) == "0"]
     if len(nodes) > 1 and len(refusing) == 1:
         offers.add(Need.TWO_NODES)
     return frozenset(offers)
@@ -302,18 +318,22 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bo
             },
             "tool": {"mltask-fixtures": __version__},
             "recorded_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "dialect": DIALECTS[dialect].name,
+            "dialect": dialect if dialect == JUDGED_BY_MODELS else DIALECTS[dialect].name,
         }
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
+        answers: Sequence[tuple[Any, Mapping[str, Any]]] = ()
         try:
-            with recording(path, metadata=metadata, replace=shown_as, dialect=dialect) as kept:
+            with recording(
+                path, metadata=metadata, replace=shown_as, dialect=dialect, allow_secrets=cluster.allow_secrets
+            ) as kept:
+                answers = kept.data
                 yield
                 stage.check(scenario.must_see)
                 kept.metadata["states"] = stage.states
                 if normalise:
                     stabilise(kept, promised=scenario.must_see, replacing=shown_as, dialect=dialect)
         except InvalidCassetteError as invalid:
-            raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in kept.data]) from invalid
+            raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in answers]) from invalid
 
     return capture
 
@@ -333,7 +353,7 @@ class UnexpectedAnswerError(MLTaskFixturesError):
     def __init__(self, scenario: str, invalid: InvalidCassetteError, answers: list[Mapping[str, Any]]) -> None:
         """Take the findings, and all answers of the recording."""
         numbers = dict.fromkeys(
-            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.M)
+            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.MULTILINE)
         )
         bodies = [bytes(answers[int(number) - 1]["body"]["string"]) for number in numbers]
         shown = [body.decode("utf-8", "replace")[:_SHOWN] for body in dict.fromkeys(bodies)]

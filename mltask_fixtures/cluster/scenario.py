@@ -87,7 +87,7 @@ class Scenario:
         attempts: how often it is played at most until all is seen.
         synthetic: why no server does this by itself, where the scenario writes a task's document by hand; the recording
             is then kept apart, with this reason in it.
-        dialect: that the recording is held to; "" for the server's own.
+        dialect: that the recording is held to; "" for the server's own, `models` for the models alone.
     """
 
     name: str
@@ -137,7 +137,7 @@ def _ordered(version: str) -> list[int]:
 
 @cache
 def scenarios() -> dict[str, Scenario]:
-    """Every scenario there is, by name: one or several for each file in `scenarios/` whose name begins with a letter."""
+    """Every scenario there is, by name: one or several for each file in `scenarios/`; a leading `_` is for helpers."""
     package = importlib.import_module("mltask_fixtures.cluster.scenarios")
     names = [one.name for one in pkgutil.iter_modules(package.__path__) if not one.name.startswith("_")]
     modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
@@ -447,24 +447,27 @@ class Stage:
         self.client.cluster.put_settings(body={"transient": dict(settings)})
 
     @contextmanager
-    def for_a_moment(self, settings: Mapping[str, Any]) -> Iterator[None]:
-        """Give the cluster these transient settings inside, without that in the recording."""
+    def aside(self) -> Iterator[OpenSearch]:
+        """Give a client whose requests do not get into the recording."""
         from mltask_fixtures.cassette.intercept import passing
 
-        back = dict.fromkeys(settings)
-        put = self._connect()
-
-        def undo() -> None:
-            with passing():
-                put.cluster.put_settings(body={"transient": back})
-
+        client = self._connect()
         try:
             with passing():
-                put.cluster.put_settings(body={"transient": dict(settings)})
+                yield client
+        finally:
+            client.close()
+
+    @contextmanager
+    def for_a_moment(self, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Give the cluster these transient settings inside, without that in the recording."""
+        with self.aside() as client:
+            client.cluster.put_settings(body={"transient": dict(settings)})
+        try:
             yield
         finally:
-            undo()
-            put.close()
+            with self.aside() as client:
+                client.cluster.put_settings(body={"transient": dict.fromkeys(settings)})
 
     def fill(self, index: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Make this index of these rows, and remove it afterwards."""

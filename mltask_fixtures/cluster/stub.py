@@ -1,7 +1,7 @@
 """A small HTTP service of our own that stands for a remote inference and batch service, and for a store of objects.
 
 It answers `POST /v1/embeddings`, `POST /chat/completions`, `POST /batches`, `GET /batches/<id>`,
-`POST /batches/<id>/cancel` and `GET /<bucket>/<object>`; what it answers is set in process, by the scenario that uses it.
+`POST /batches/<id>/cancel` and `GET /<bucket>/<object>`; what it answers is set in process, by its scenario.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] - no other server uses it
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -87,7 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(404)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the name that the base class looks for
 
     def _about_batch(self, status: str) -> None:
         remote = self.server.remote

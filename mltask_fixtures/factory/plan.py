@@ -92,13 +92,15 @@ class Plan:
         self._draws = Draws(key, f"{self.task_type.value}:{self.state.value}")
         shown = {*self.kind.keys, *self.kind.states[self.state]}
         self.keys = tuple(name for name in WIRE_ORDER if name in shown)
+        self.known = frozenset({*self.keys, *(name for name in self.kind.optional if name not in _TEXTS)})
+        """The keys that the state shows, or may show."""
         usual = _USUAL.get(self.task_type, _MODELS)
         self._functions = tuple(name if name in dialect.functions else usual[0] for name in usual)
         self._longest = _LONGEST.get(self.task_type, _USUALLY_LONGEST)
         self._low = _APART * self._longest * len(usual) * _INPUTS * NODES**3
         self._rows: dict[int, Row] = {}
         self._shows_model = "model_id" in shown
-        self._shows_texts = not shown.isdisjoint(_TEXTS)
+        self.shows_texts = not shown.isdisjoint(_TEXTS)
         self._differ = tuple(
             name for name in self.keys if name in {"model_id", "create_time", "last_update_time", *_TEXTS}
         )
@@ -127,9 +129,9 @@ class Plan:
             else:
                 minted = create + (last - create) * (rest % _SHARES) // _SHARES
             body["model_id"] = mint_document_id(minted, sequence, row.mac)
-        if not (given or self._shows_texts):
-            return row, body, sequence, 0
         made = row, body, sequence, rest // (_SHARES * _DAY) & 0xFFFFFFFFFFFFFFFF
+        if not (given or self.shows_texts):
+            return made
         return self.with_given(made, given) if given else self.with_texts(made)
 
     def with_texts(self, made: Made) -> Made:
@@ -154,7 +156,7 @@ class Plan:
         body.update(given)
         body.update(times)  # the texts are drawn before a given time is refused
         if "function_name" in given and "is_async" not in given:
-            body["is_async"] = self._is_async(given["function_name"])
+            body["is_async"] = self.is_async(given["function_name"])
         self.with_texts(made)
         body.update({name: given[name] for name in times if name in given})
         left_out = {name for name, value in given.items() if value is None}
@@ -165,13 +167,14 @@ class Plan:
 
         What every payload of a row has in common was written when the row was made.
         """
-        if self._shows_texts:
+        if self.shows_texts:
             return (
                 row.line % tuple([encode(body[name]) if name in _TEXTS else body[name] for name in self._differ])
             ).encode()
         return (row.line % self._differing(body)).encode()
 
-    def _is_async(self, function: Any) -> bool:
+    def is_async(self, function: Any) -> bool:
+        """Tell what tasks of the type and of a function say of themselves."""
         return function not in (self.kind.not_async or ())
 
     def _row(self, picked: int) -> Row:
@@ -192,7 +195,7 @@ class Plan:
             "state": self.state.value,
             "input_type": inputs[input_type % len(inputs)].value if inputs else None,
             "worker_node": nodes if "list" in self.dialect.worker_node else ",".join(nodes),
-            "is_async": self._is_async(self._functions[function] if "function_name" in self.keys else None),
+            "is_async": self.is_async(self._functions[function] if "function_name" in self.keys else None),
         }
         body = {name: fixed.get(name) for name in self.keys}
         holes = {name: '"%s"' if name == "model_id" else "%s" for name in self._differ}

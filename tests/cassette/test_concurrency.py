@@ -197,53 +197,66 @@ def test_two_cassettes_in_two_tasks_stay_apart(client, two):
     assert asyncio.run(main()) == [[1, 2, 3, 1], [4, 5, 6, 4]]
 
 
-@pytest.mark.parametrize("how", ["thread", "timer", "pool", "older pool", "to_thread", "older loop", "grandchild"])
-def test_what_code_starts_has_its_cassette(how, two):
+def _in_thread(get, older, loop):
+    _run([threading.Thread(target=get)])
+
+
+def _in_timer(get, older, loop):
+    _run([threading.Timer(0, get)])
+
+
+def _in_pool(get, older, loop):
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(get).result()
+
+
+def _in_older_pool(get, older, loop):
+    older.submit(get).result()
+
+
+def _in_to_thread(get, older, loop):
+    asyncio.run(asyncio.to_thread(get))
+
+
+def _in_older_loop(get, older, loop):
+    async def there():
+        get()
+
+    asyncio.run_coroutine_threadsafe(there(), loop).result()
+
+
+def _in_grandchild(get, older, loop):
+    _run([threading.Thread(target=_in_thread, args=(get, older, loop))])
+
+
+@pytest.fixture
+def older():
+    """A pool whose thread runs before any cassette is open, and so does an event loop."""
+    loop = asyncio.new_event_loop()
+    running = threading.Thread(target=loop.run_forever)
+    running.start()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        yield pool, loop
+    loop.call_soon_threadsafe(loop.stop)
+    running.join()
+    loop.close()
+
+
+@pytest.mark.parametrize(
+    "start", [_in_thread, _in_timer, _in_pool, _in_older_pool, _in_to_thread, _in_older_loop, _in_grandchild]
+)
+def test_what_code_starts_has_its_cassette(start, two, older):
     """Whatever starts a thread while another cassette is open elsewhere, the thread gets that of who started it."""
-    seen = {}
-    with ThreadPoolExecutor(1) as older:
-        older.submit(int).result()  # its thread runs before any cassette is open
-        loop = asyncio.new_event_loop()
-        running = threading.Thread(target=loop.run_forever)
-        running.start()
+    seen, both_open = {}, threading.Barrier(2)
 
-        def get(store, key):
-            store[key] = _count("a")
+    def work(path):
+        with use_cassette(path):
+            both_open.wait()
+            start(lambda: seen.update({path.name: _count("a")}), *older)
+            both_open.wait()
 
-        async def get_there():
-            return _count("a")
-
-        def start(key):
-            if how == "thread":
-                _run([threading.Thread(target=get, args=(seen, key))])
-            elif how == "timer":
-                _run([threading.Timer(0, get, (seen, key))])
-            elif how == "pool":
-                with ThreadPoolExecutor(1) as pool:
-                    pool.submit(get, seen, key).result()
-            elif how == "older pool":
-                older.submit(get, seen, key).result()
-            elif how == "to_thread":
-                asyncio.run(asyncio.to_thread(get, seen, key))
-            elif how == "older loop":
-                seen[key] = asyncio.run_coroutine_threadsafe(get_there(), loop).result()
-            else:
-                _run([threading.Thread(target=lambda: _run([threading.Thread(target=get, args=(seen, key))]))])
-
-        both_open = threading.Barrier(2)
-
-        def work(path):
-            with use_cassette(path):
-                both_open.wait()
-                start(path.name)
-                both_open.wait()
-
-        try:
-            _run([threading.Thread(target=work, args=(path,)) for path in two])
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            running.join()
-            loop.close()
+    _run([threading.Thread(target=work, args=(path,)) for path in two])
     assert seen == {"one.json": 1, "two.json": 4}
 
 

@@ -116,7 +116,9 @@ NEIGHBOURS = {
     "vcrpy": lambda folder, mode: vcr.VCR().use_cassette(str(folder / "theirs.yaml"), record_mode=mode),
     "cassetter": lambda folder, mode: cassetter.use_cassette(folder / "theirs.yaml", record_mode=mode),
 }
-ASKED = {name: ask for name, ask in CLIENTS.items() if name in {"requests", "httpx", "httpx_async", "aiohttp", "opensearch"}}
+ASKED = {
+    name: ask for name, ask in CLIENTS.items() if name in {"requests", "httpx", "httpx_async", "aiohttp", "opensearch"}
+}
 
 
 @pytest.fixture(params=NEIGHBOURS)
@@ -148,7 +150,11 @@ def test_inside_a_neighbours_cassette_ours_answers(client, theirs, path, server)
 def test_a_neighbours_cassette_inside_ours_answers(client, theirs, path, server):
     """The inner one answers, ours is not asked; both put back what they found."""
     server.asked.clear()
-    before = urllib3.HTTPConnectionPool._make_request, urllib3.HTTPConnectionPool.urlopen, httpx.HTTPTransport.handle_request
+    before = (
+        urllib3.HTTPConnectionPool._make_request,
+        urllib3.HTTPConnectionPool.urlopen,
+        httpx.HTTPTransport.handle_request,
+    )
     with use_cassette(path) as ours, theirs[1]():
         assert b"/t/theirs" in ASKED[client]("GET", f"{server.url}/t/theirs")[1]
         assert ours.play_count == 0
@@ -161,7 +167,7 @@ def test_a_neighbours_cassette_inside_ours_answers(client, theirs, path, server)
 
 
 def test_urllib_request_inside_vcrpys_cassette(path, tmp_path, server):
-    """vcrpy puts classes of its own in place of http.client's; ours takes the real ones back while it is open."""
+    """Vcrpy puts classes of its own in place of http.client's; ours takes the real ones back while it is open."""
     from urllib.request import urlopen
 
     before = http.client.HTTPConnection

@@ -18,7 +18,14 @@ SAME = {
     "escaped query": ("GET", "http://a/x?h=name%2Cversion", None, "GET", "http://a/x?h=name,version", None),
     "plus": ("GET", "http://a/x?q=a+b", None, "GET", "http://a/x?q=a%20b", None),
     "fragment": ("GET", "http://a/x#here", None, "GET", "http://a/x", None),
-    "spaced body": ("POST", "http://a/i/_search", b'{"a": 1, "b": "\\u00e9"}', "POST", "http://a/i/_search", '{"b":"é","a":1}'.encode()),
+    "spaced body": (
+        "POST",
+        "http://a/i/_search",
+        b'{"a": 1, "b": "\\u00e9"}',
+        "POST",
+        "http://a/i/_search",
+        '{"b":"é","a":1}'.encode(),
+    ),
     "lines": ("POST", "http://a/_msearch", b'{}\n{"a": 1}\n', "POST", "http://a/_msearch", b'{}\n{"a":1}\n'),
     "body of a change": ("POST", "http://a/models/_register", b"1", "POST", "http://a/models/_register", b"2"),
 }
@@ -31,7 +38,14 @@ DIFFERENT = {
     "escaped equals": ("GET", "http://a/x?a%3D1", None, "GET", "http://a/x?a=1", None),
     "searched body": ("POST", "http://a/_search", b'{"a":1}', "POST", "http://a/_search", b'{"a":2}'),
     "counted body": ("POST", "http://a/_count", b'{"a":1}', "POST", "http://a/_count", b""),
-    "order of lines": ("POST", "http://a/_msearch", b'{"a":1}\n{"b":1}', "POST", "http://a/_msearch", b'{"b":1}\n{"a":1}'),
+    "order of lines": (
+        "POST",
+        "http://a/_msearch",
+        b'{"a":1}\n{"b":1}',
+        "POST",
+        "http://a/_msearch",
+        b'{"b":1}\n{"a":1}',
+    ),
 }
 
 

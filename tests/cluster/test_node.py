@@ -289,7 +289,7 @@ def test_the_logs_of_a_cluster_are_found_also_after_it_died(bench, free_port):
 
 
 def test_a_crash_keeps_the_data_and_the_port(bench, free_port):
-    """kill -9 and up again: another process, the same folder."""
+    """Kill -9 and up again: another process, the same folder."""
     node = cluster.start(bench.version, port=free_port)
     (node.folder / "data" / "kept").write_text("x")
     again = cluster.restart(bench.version)

@@ -67,7 +67,12 @@ def test_a_yes_is_never_wrong_about_bytes(pair, n, data):
     raw = bytearray(_built(*pair, n).model_dump_json().encode())
     at = data.draw(st.integers(0, len(raw) - 1))
     edit = data.draw(st.sampled_from(["change", "drop", "double", "cut"]))
-    raw[at : at + 1] = {"change": bytes([data.draw(st.integers(0, 255))]), "drop": b"", "double": raw[at : at + 1] * 2, "cut": b""}[edit]
+    raw[at : at + 1] = {
+        "change": bytes([data.draw(st.integers(0, 255))]),
+        "drop": b"",
+        "double": raw[at : at + 1] * 2,
+        "cut": b"",
+    }[edit]
     cut = bytes(raw[:at] if edit == "cut" else raw)
     if surely_agrees(cut, DIALECTS[pair[0]]):
         assert _looked_through(cut, DIALECTS[pair[0]], "get", None) == []

@@ -58,7 +58,7 @@ def _make_request(module: ModuleType) -> Any:
             decode_content=options.get("decode_content", True),
             retries=options.get("retries"),
             enforce_content_length=answer.missing > 0,
-            original_response=_Original(answer) if answer.sets_cookies else None,
+            original_response=_Original(answer) if answer.sets_cookies else None,  # type: ignore[arg-type]
             request_method=method,
             request_url=url,
         )

@@ -1,4 +1,8 @@
-"""Agents that are run asynchronously, as 3.x can."""
+"""Agents that are run asynchronously, as 3.x can.
+
+Each begins with a training: where an agent's task is a cluster's first task, 3.6.0 makes the index of tasks without its
+mapping, and no other task can be started on that cluster any more.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mltask_fixtures.cluster.scenario import Need, Scenario
 from mltask_fixtures.cluster.scenarios._models import REMOTE_SETTINGS, register, remote_model
+from mltask_fixtures.cluster.scenarios._training import trained
 from mltask_fixtures.contract import TaskState, TaskType
 
 if TYPE_CHECKING:
@@ -41,6 +46,7 @@ def _execute(stage: Stage, agent_id: str, question: str = "which indices are the
 
 
 def _chat_model(stage: Stage, url: str) -> str:
+    trained(stage)
     connector = {
         "name": "chat",
         "description": "a remote model on loopback",
@@ -67,6 +73,7 @@ def _chat_model(stage: Stage, url: str) -> str:
 
 def play_flow(stage: Stage) -> None:
     """List the indices."""
+    trained(stage)
     with stage.recorded():
         tool = {"type": "ListIndexTool", "name": "indices", "parameters": {}}
         agent_id = _agent(stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]})
@@ -79,6 +86,7 @@ def play_flow(stage: Stage) -> None:
 
 def play_flow_failed(stage: Stage) -> None:
     """Ask a model that is not there."""
+    trained(stage)
     with stage.recorded():
         tool = {"type": "MLModelTool", "name": "model", "parameters": {"model_id": _UNKNOWN, "prompt": "hello"}}
         agent_id = _agent(stage, {"name": "asker", "type": "flow", "description": "asks nobody", "tools": [tool]})
@@ -110,6 +118,7 @@ def play_remembering(stage: Stage) -> None:
 
 def play_remembering_failed(stage: Stage) -> None:
     """Talk to a model that is not there, with memory."""
+    trained(stage)
     with stage.recorded():
         parameters = {"model_id": _UNKNOWN, "prompt": "${parameters.question}"}
         tool = {"type": "MLModelTool", "name": "model", "parameters": parameters}
@@ -159,8 +168,6 @@ def play_plan(stage: Stage) -> None:
             stage.wait(task_id)
 
 
-_REMOTE = {"settings": REMOTE_SETTINGS, "needs": (Need.THIS_COMPUTER,)}
-
 SCENARIOS = (
     Scenario(
         name="agent-flow-completed",
@@ -182,7 +189,8 @@ SCENARIOS = (
         play=play_remembering,
         must_see={TaskType.AGENT_EXECUTION: (TaskState.CREATED, TaskState.COMPLETED)},
         since="3.0.0",
-        **_REMOTE,
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
     ),
     Scenario(
         name="agent-memory-failed",
@@ -197,6 +205,7 @@ SCENARIOS = (
         play=play_plan,
         must_see={TaskType.AGENT_EXECUTION: (TaskState.CREATED, TaskState.RUNNING, TaskState.COMPLETED)},
         since="3.0.0",
-        **_REMOTE,
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
     ),
 )

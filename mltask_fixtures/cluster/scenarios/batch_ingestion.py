@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mltask_fixtures.cluster.scenario import Need, Scenario
+from mltask_fixtures.cluster.scenario import MissedError, Need, Scenario
 from mltask_fixtures.cluster.scenarios._training import remove_index, trained
 from mltask_fixtures.contract import TaskState, TaskType
 
@@ -35,6 +35,16 @@ def _body(*, index: str = _INDEX, path: str = "rows.jsonl", source: str = "s3") 
     }
 
 
+def _start(stage: Stage, body: dict[str, Any]) -> str:
+    from opensearchpy.exceptions import SerializationError
+
+    try:
+        return str(stage.ml("POST", "_batch_ingestion", body=body)["task_id"])
+    except SerializationError as cut:
+        # Once in a while 2.19.1 sends its answer and an error over it, so that neither arrives whole.
+        raise MissedError(f"the answer to the call that starts the ingestion was cut: {cut}") from cut
+
+
 def play(stage: Stage, body: dict[str, Any]) -> None:
     """Ingest, and delete the task."""
     trained(stage)  # without an index of tasks the server cannot count those that run, and refuses
@@ -42,7 +52,7 @@ def play(stage: Stage, body: dict[str, Any]) -> None:
         remote.objects["/bucket/rows.jsonl"] = _ROWS
         stage.afterwards(lambda: remove_index(stage, _INDEX))
         with stage.recorded():
-            task_id = stage.ml("POST", "_batch_ingestion", body=body)["task_id"]
+            task_id = _start(stage, body)
             stage.wait(task_id)
             stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
             stage.ml("DELETE", f"tasks/{task_id}")

@@ -56,7 +56,7 @@ def _connector(url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _deployed(stage: Stage) -> Iterator[tuple[Remote, str]]:
+def deployed(stage: Stage) -> Iterator[tuple[Remote, str]]:
     """Give the service, and the id of a deployed model on it."""
     with stage.remote() as remote:
         model_id = register(stage, remote_model("remote-batches", stage.connector(_connector(remote.url))))
@@ -65,9 +65,10 @@ def _deployed(stage: Stage) -> Iterator[tuple[Remote, str]]:
         yield remote, str(model_id)
 
 
-def _started(stage: Stage, model_id: str) -> str:
-    started = stage.ml("POST", f"models/{model_id}/_batch_predict", body={"parameters": {"input_file_id": "file-1"}})
-    return str(started["task_id"])
+def started(stage: Stage, model_id: str) -> str:
+    """Start a batch job and give the id of its task."""
+    asked = {"parameters": {"input_file_id": "file-1"}}
+    return str(stage.ml("POST", f"models/{model_id}/_batch_predict", body=asked)["task_id"])
 
 
 def _until(stage: Stage, task_id: str, state: TaskState) -> None:
@@ -81,8 +82,8 @@ def _until(stage: Stage, task_id: str, state: TaskState) -> None:
 
 def play(stage: Stage, status: str, state: TaskState) -> None:
     """Start a job, see it run, have the service say this status, search for the task and delete it."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         for _ in range(_HELD):
             stage.see(task_id)
         remote.batch = status
@@ -95,8 +96,8 @@ def play(stage: Stage, status: str, state: TaskState) -> None:
 
 def play_cancel(stage: Stage) -> None:
     """Start a job, cancel it, see it be cancelled, and then cancelled."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         for _ in range(_HELD):
             stage.see(task_id)
         stage.refused(500, "DELETE", f"tasks/{task_id}")
@@ -110,8 +111,8 @@ def play_cancel(stage: Stage) -> None:
 
 def play_errors(stage: Stage, status: int) -> None:
     """Poll while the service answers with this error: so does the poll, and the job goes on afterwards."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         stage.see(task_id)
         remote.fails = status
         stage.refused(status, "GET", f"tasks/{task_id}")
@@ -124,8 +125,8 @@ def play_errors(stage: Stage, status: int) -> None:
 
 def play_not_final(stage: Stage) -> None:
     """Have the service change its mind: a job that has completed fails, and completes again."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         stage.see(task_id)
         for status, state in (
             ("completed", TaskState.COMPLETED),
@@ -138,8 +139,8 @@ def play_not_final(stage: Stage) -> None:
 
 def play_odd(stage: Stage) -> None:
     """Have the service answer what is no status: the state stays."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         for answer in ({}, {"status": ""}, {"status": "InProgress"}, {"state": 7}):
             remote.answer = {"id": BATCH_ID, **answer}
             stage.see(task_id)
@@ -152,10 +153,10 @@ def play_odd(stage: Stage) -> None:
 
 def play_limit(stage: Stage) -> None:
     """Start one job more than may run."""
-    with _deployed(stage) as (remote, model_id):
+    with deployed(stage) as (remote, model_id):
         stage.set({"plugins.ml_commons.max_batch_inference_tasks": 1})
         with stage.recorded():
-            task_id = _started(stage, model_id)
+            task_id = started(stage, model_id)
             stage.see(task_id)
             asked = {"parameters": {"input_file_id": "file-1"}}
             stage.refused(429, "POST", f"models/{model_id}/_batch_predict", body=asked)
@@ -166,8 +167,8 @@ def play_limit(stage: Stage) -> None:
 def play_off(stage: Stage) -> None:
     """Poll and start while the feature is off: both are refused, and the job goes on afterwards."""
     off = {"plugins.ml_commons.offline_batch_inference_enabled": False}
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         stage.see(task_id)
         with stage.for_a_moment(off):
             stage.refused(500, "GET", f"tasks/{task_id}")
@@ -180,8 +181,8 @@ def play_off(stage: Stage) -> None:
 
 def play_model_gone(stage: Stage) -> None:
     """Delete the model of a job that runs: polling the task is 404 from then on, though the task is there."""
-    with _deployed(stage) as (remote, model_id), stage.recorded():
-        task_id = _started(stage, model_id)
+    with deployed(stage) as (remote, model_id), stage.recorded():
+        task_id = started(stage, model_id)
         stage.see(task_id)
         remote.batch = "completed"
         _until(stage, task_id, TaskState.COMPLETED)

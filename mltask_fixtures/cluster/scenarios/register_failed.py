@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mltask_fixtures.cluster.node import free_ports
 from mltask_fixtures.cluster.scenario import Need, Scenario
 from mltask_fixtures.cluster.scenarios._models import LOCAL_SETTINGS, local_model, model_zip, register
 from mltask_fixtures.contract import TaskState, TaskType
@@ -43,9 +42,9 @@ def _no_file(stage: Stage) -> dict[str, Any]:
 
 
 def _no_service(stage: Stage) -> dict[str, Any]:
-    (port,) = free_ports(1)
-    stage.show(f"127.0.0.1:{port}", as_="127.0.0.1:8081")
-    return local_model(_NAME, f"http://127.0.0.1:{port}/model.zip", b"")
+    with stage.remote() as remote:
+        url = remote.url
+    return local_model(_NAME, f"{url}/model.zip", b"")  # it is gone by now
 
 
 def _whole(stage: Stage) -> dict[str, Any]:

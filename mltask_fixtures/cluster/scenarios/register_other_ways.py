@@ -126,7 +126,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="register-with-deployment",
-        sentence="A local model is registered with deploy=true: a search finds the second task, whose id no answer told.",
+        sentence="A local model is registered with deploy=true: the second task's id is told by a search only.",
         play=play_with_deployment,
         must_see={
             TaskType.REGISTER_MODEL: (TaskState.CREATED, TaskState.COMPLETED),
@@ -147,7 +147,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="register-deploy-held",
-        sentence="A local model of some megabytes: GET says CREATED while the profile says RUNNING; a deletion is refused.",
+        sentence="A local model of some megabytes: GET says CREATED while the profile says RUNNING.",
         play=play_held,
         must_see={
             TaskType.REGISTER_MODEL: (TaskState.CREATED, TaskState.COMPLETED),
