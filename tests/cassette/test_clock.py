@@ -1,5 +1,6 @@
 """What the clock of the code under test promises, and whom it leaves alone."""
 
+# ruff: noqa: DTZ - what has no time zone is asked as well
 from __future__ import annotations
 
 import asyncio
