@@ -1,6 +1,7 @@
 """What the clock of the code under test promises, and whom it leaves alone."""
 
-# ruff: noqa: DTZ - what has no time zone is asked as well
+# What has no time zone is asked as well.
+# ruff: noqa: DTZ002, DTZ003, DTZ005, DTZ006, DTZ011
 from __future__ import annotations
 
 import asyncio
@@ -12,7 +13,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from time import monotonic, perf_counter, sleep
+from time import monotonic, sleep
 
 import anyio
 import pytest
@@ -41,10 +42,13 @@ def injected(wait=time.sleep, *, clock=time.monotonic):
 
 
 class Poller:
+    """Has what it waits with as attributes of its class."""
+
     wait = time.sleep
     clock = staticmethod(time.monotonic)
 
     def poll(self):
+        """Wait once, and say how long it took."""
         before = self.clock()
         self.wait(LONG)
         return self.clock() - before
