@@ -129,9 +129,9 @@ class _Wire:
         with passing(), closing(real):
             real.connect()
             real.sock.sendall(raw)
-            response = real.response_class(real.sock, method=method)
-            response.begin()
-            return as_dict(response.status, response.reason, response.getheaders(), response.read())
+            with closing(real.response_class(real.sock, method=method)) as response:
+                response.begin()
+                return as_dict(response.status, response.reason, response.getheaders(), response.read())
 
     def close(self) -> None:
         """Nothing is open."""
