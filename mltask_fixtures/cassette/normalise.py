@@ -37,10 +37,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from vcr.request import Request
-
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.match import key_of
+from mltask_fixtures.cassette.request import Request
 from mltask_fixtures.cassette.seal import seal
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_node_id
