@@ -19,7 +19,7 @@ import factory
 from faker import Faker
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from mimesis import Choice, Code, Numeric
+from mimesis import Choice, Numeric
 from polyfactory.factories.pydantic_factory import ModelFactory
 from polyfactory.fields import Ignore, Use
 
@@ -72,18 +72,18 @@ def peers() -> dict[str, Callable[[], TrainingTask]]:
         create_time = factory.LazyFunction(fields["create_time"])
         last_update_time = factory.LazyAttribute(lambda task: task.create_time + rng.randint(1, 100_000))
 
-    choice, code, numeric = Choice(seed=1), Code(seed=1), Numeric(seed=1)
+    choice, numeric = Choice(seed=1), Numeric(seed=1)
 
     def mimesis() -> TrainingTask:
         create = numeric.integer_number(FIRST, LAST)
         return TrainingTask.model_validate(
             {
-                "model_id": code.pin("@@@@@@@@@@@@@@@@@@@@"),
+                "model_id": choice(LETTERS, length=20),
                 "task_type": "TRAINING",
                 "function_name": choice(WORDS[0]),
                 "state": choice(WORDS[1]),
                 "input_type": choice(WORDS[2]),
-                "worker_node": [code.pin("@@@@@@@@@@@@@@@@@@@@@@")],
+                "worker_node": [choice(LETTERS, length=22)],
                 "create_time": create,
                 "last_update_time": create + numeric.integer_number(1, 100_000),
                 "is_async": True,
