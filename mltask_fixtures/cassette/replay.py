@@ -394,11 +394,11 @@ class MLTaskCassette:
             old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
             kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
         metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
-        failures = self._failures.as_metadata(self._replacing, anew=self.record_mode == "all")
+        metadata = {**metadata, **self._failures.as_metadata(metadata, self._replacing, anew=self.record_mode == "all")}
         return seal(
             self._path,
             [*kept, *recorded],
-            {**metadata, **failures},
+            metadata,
             replacing=self._replacing,
             dialect=self._dialect,
             allowed_secrets=self.allowed_secrets,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial, wraps
-from http.client import HTTPMessage
+from http.client import HTTPMessage, IncompleteRead
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,7 +55,7 @@ def _responses() -> Any:
 
     def response_of(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
         return HTTPResponse(
-            body=BytesIO(b"" if method == "HEAD" else answer.body),
+            body=_Cut(answer) if answer.missing else BytesIO(b"" if method == "HEAD" else answer.body),
             headers=HTTPHeaderDict(with_length(answer) if answer.missing else answer.headers),
             status=answer.status,
             reason=answer.reason,
@@ -167,6 +167,20 @@ def _exception(failure: Failure, pool: Any, conn: Any, url: str, timeout: float 
     if failure == "refused":
         return NewConnectionError(conn, f"Failed to establish a new connection: {error}")
     return error
+
+
+class _Cut(BytesIO):
+    """A body that ends too early."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.body)
+        self._missing = answer.missing
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data or size is None or size < 0:
+            raise IncompleteRead(data, self._missing)
+        return data
 
 
 class _Original:
