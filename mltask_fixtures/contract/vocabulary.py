@@ -19,6 +19,9 @@ class _Word(StrEnum):
         word.since = since
         return word
 
+    # A word is found wherever its text is, at the cost of a text.
+    __hash__ = str.__hash__
+
 
 class TaskType(_Word):
     """What kind of work a task does.

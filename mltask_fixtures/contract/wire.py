@@ -9,13 +9,17 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f\U00010000-\U0010ffff]')
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
 _LAST_IN_BASIC_PLANE = 0xFFFF
 _PLAIN_DOUBLES = (1e-3, 1e7)
+_EXACT_INTEGERS = 1e15
+"""Below it a double's shortest text is the integer's own digits."""
 _SMALLEST_TABLE = 16
+_SHORT = 64
 
 
 def encode(value: Any) -> str:
@@ -32,20 +36,34 @@ def encode(value: Any) -> str:
         >>> encode({"created_at": 1.7e9, "note": "ö\x1f"})
         '{"created_at":1.7E9,"note":"ö\\u001F"}'
     """
-    if isinstance(value, str):
-        return f'"{_ESCAPED.sub(_escape, value)}"'
+    kind = type(value)
+    if kind is str:
+        return f'"{_ESCAPED.sub(_escape, value) if _ESCAPED.search(value) else value}"'
+    if kind is dict:
+        return "{" + ",".join([f"{encode(key)}:{encode(item)}" for key, item in value.items()]) + "}"
     if value is None:
         return "null"
-    if isinstance(value, bool):
+    if kind is bool:
         return "true" if value else "false"
-    if isinstance(value, int):
+    if kind is int:
         return str(value)
+    if kind is list:
+        return "[" + ",".join([encode(item) for item in value]) + "]"
+    return _encode_seldom(value)
+
+
+def _encode_seldom(value: Any) -> str:
+    """Write a double, or what is like one of the types that `json.loads` gives without being it."""
+    if isinstance(value, str):
+        return f'"{_ESCAPED.sub(_escape, value)}"'
+    if isinstance(value, int):
+        return str(int(value))
     if isinstance(value, float):
         return _double(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{encode(key)}:{encode(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(map(encode, value)) + "]"
+        return encode(dict(value))
+    if isinstance(value, tuple):
+        return encode(list(value))
     raise TypeError(f"JSON has no {type(value).__name__}: {value!r:.60}")
 
 
@@ -71,6 +89,9 @@ def _double(number: float) -> str:
         return repr(number)
     if _PLAIN_DOUBLES[0] <= abs(number) < _PLAIN_DOUBLES[1]:
         return repr(number)
+    if number.is_integer() and abs(number) < _EXACT_INTEGERS:
+        whole = str(abs(int(number)))
+        return f"{'-' * (number < 0)}{whole[0]}.{whole[1:].rstrip('0') or '0'}E{len(whole) - 1}"
     shortest = repr(number) if len(repr(number).strip("-").partition("e")[0]) > 1 else f"{number:.1e}"
     sign, digits, exponent = Decimal(shortest).normalize().as_tuple()
     assert isinstance(exponent, int)  # noqa: S101 - only NaN and infinities have letters here
@@ -89,6 +110,8 @@ def in_map_order(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_map_order(value: Any) -> Any:
+    if isinstance(value, (str, int)):
+        return value
     if isinstance(value, Mapping):
         return in_map_order(value)
     if isinstance(value, (list, tuple)):
@@ -107,7 +130,7 @@ def map_order(keys: Iterable[str]) -> list[str]:
     size = _SMALLEST_TABLE
     while len(keys) > size * 3 // 4:
         size *= 2
-    return sorted(keys, key=lambda key: _bucket(key, size))
+    return sorted(keys, key=lambda key: (_short_bucket if len(key) <= _SHORT else _bucket)(key, size))
 
 
 def _bucket(key: str, size: int) -> int:
@@ -116,3 +139,7 @@ def _bucket(key: str, size: int) -> int:
     for unit in zip(units[::2], units[1::2], strict=True):
         spread = spread * 31 + (unit[0] << 8 | unit[1]) & 0xFFFFFFFF
     return (spread ^ spread >> 16) & (size - 1)
+
+
+# The keys of the two free maps are mostly the same few.
+_short_bucket = lru_cache(maxsize=1024)(_bucket)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from difflib import get_close_matches
 from enum import Enum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack
+from itertools import count, repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.contract import (
@@ -22,44 +22,13 @@ from mltask_fixtures.contract import (
     mint_document_id,
 )
 from mltask_fixtures.contract.check import unknown_word, unreachable
-from mltask_fixtures.contract.task import FIRST_TIME, LAST_TIME, WIRE_ORDER
+from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
-from mltask_fixtures.factory.texts import as_kept, error_text, remote_job, response
+from mltask_fixtures.factory.plan import NOTHING, Plan
+from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from faker import Faker
-
-EPOCH: Final = 1_735_689_600_000
-"""2025-01-01, in ms since the epoch: the time at which every factory's payloads begin."""
-_APART: Final = 1_000
-"""Ms between one payload and the next of the same type and state."""
-_SPAN: Final = 315_360_000_000
-"""Ms (ten years) after which the times begin anew, so that any number of payloads keeps well-formed ids."""
-_DAY: Final = 86_400_000
-
-_SPREAD: Final = frozenset({TaskType.LOAD_MODEL, TaskType.DEPLOY_MODEL})
-"""The types whose tasks run on several nodes."""
-_USUAL: Final[Mapping[TaskType, tuple[FunctionName, ...]]] = {
-    TaskType.TRAINING: (FunctionName.KMEANS, FunctionName.LINEAR_REGRESSION, FunctionName.BATCH_RCF),
-    TaskType.TRAINING_AND_PREDICTION: (FunctionName.KMEANS, FunctionName.BATCH_RCF),
-    TaskType.PREDICTION: (FunctionName.KMEANS, FunctionName.TEXT_EMBEDDING),
-    TaskType.EXECUTION: (FunctionName.LOCAL_SAMPLE_CALCULATOR, FunctionName.ANOMALY_LOCALIZATION),
-    TaskType.BATCH_PREDICTION: (FunctionName.REMOTE,),
-    TaskType.AGENT_EXECUTION: (FunctionName.AGENT,),
-}
-"""What the tasks of a type are mostly about; models of these three for every other type."""
-_MODELS: Final = (FunctionName.TEXT_EMBEDDING, FunctionName.SPARSE_ENCODING, FunctionName.REMOTE)
-_LONGEST: Final[Mapping[TaskType, int]] = {
-    TaskType.TRAINING: 2_400,
-    TaskType.REGISTER_MODEL: 24_000,
-    TaskType.DEPLOY_MODEL: 9_000,
-    TaskType.BATCH_PREDICTION: 600_000,
-    TaskType.AGENT_EXECUTION: 160_000,
-}
-"""Ms that a task of the type was seen to last."""
-_USUALLY_LONGEST: Final = 10_000
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class TaskOverrides(TypedDict, total=False):
@@ -119,7 +88,9 @@ class TaskFactory:
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self._key = key_of(seed)
         self._cluster = cluster_of(self._key)
-        self._built: Counter[tuple[TaskType, TaskState]] = Counter()
+        self._texts = Texts()
+        self._plans: dict[tuple[str, str], Plan] = {}
+        self._ids: dict[str, Draws] = {}
 
     def __repr__(self) -> str:
         """Show what it takes to make the same factory again."""
@@ -142,7 +113,10 @@ class TaskFactory:
             >>> TaskFactory().build("DEPLOY_MODEL", "FAILED", last_update_time=1767030135771).last_update_time
             1767030135771
         """
-        return self._next(*self._pair(task_type, state), overrides)
+        plan = self._plan(task_type, state)
+        task = plan.validate(self._make(plan, plan.built, self._given(overrides) if overrides else NOTHING))
+        plan.built += 1
+        return task
 
     def batch(
         self, n: int, task_type: TaskType | str, state: TaskState | str, **overrides: Unpack[TaskOverrides]
@@ -158,57 +132,106 @@ class TaskFactory:
         """
         if type(n) is not int or n < 1:
             raise WrongUseError(f"a batch of {n!r:.60} payloads cannot be made; ask for 1 or more")
-        pair = self._pair(task_type, state)
-        return [self._next(*pair, overrides) for _ in range(n)]
+        return [self.build(task_type, state, **overrides) for _ in range(n)]
 
-    def _pair(self, task_type: TaskType | str, state: TaskState | str) -> tuple[TaskType, TaskState]:
-        pair = _word(TaskType, "task_type", task_type), _word(TaskState, "state", state)
-        if contradiction := unreachable(*pair, self.dialect):
-            raise ContradictionError(str(contradiction))
-        return pair
+    def nth(
+        self,
+        n: int,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        **overrides: Unpack[TaskOverrides],
+    ) -> Task:
+        """Make payload n, whatever else was or will be built; `build` gives payload 0, 1, 2, ... of a type in a state.
 
-    def _next(self, task_type: TaskType, state: TaskState, overrides: TaskOverrides) -> Task:
-        _refuse_unknown(overrides)
-        given = {key: _as_wire(key, value, self.dialect) for key, value in overrides.items()}
-        number = self._built[task_type, state]
-        body = self._body(task_type, state, number, given)
-        if given and (findings := check(body, self.dialect)):
-            raise ContradictionError(_contradictions(findings, self.dialect))
-        task = Task.model_validate(body)
-        self._built[task_type, state] += 1
-        return task
+        Args:
+            n: which payload, counted from 0.
+            task_type: one of the dialect's types; without it payload n is of the types in turn, as in `stream`.
+            state: one of the states that the dialect shows; without it they take turns as well.
+            **overrides: keys of the payload with the values that they are to have; see `build`.
 
-    def _body(self, task_type: TaskType, state: TaskState, number: int, given: Mapping[str, Any]) -> dict[str, Any]:
-        kind, dialect = self.dialect.kinds[task_type], self.dialect
-        draws = Draws(self._key, f"{task_type.value}:{state.value}", number)
-        create, last = _times(task_type, state, number, draws, given)
-        function = given.get("function_name", _function(task_type, draws, dialect))
-        input_type = draws.below(2)
-        nodes = self._nodes(task_type, state, draws)
-        mac = self._cluster[draws.below(NODES)][1]
-        sequence, share, age, text = (draws.below(bound) for bound in (1 << 24, 1_000, _DAY, 1 << 64))
-        minted = create - 1 - age if kind.model_minted == "before" else create + (last - create) * share // 1_000
-        worker_node = given.get("worker_node", nodes if "list" in dialect.worker_node else ",".join(nodes))
-        shown = {*kind.keys, *kind.states[state]}
-        made = {
-            "model_id": mint_document_id(minted, sequence, mac),
-            "task_type": task_type.value,
-            "function_name": function,
-            "state": state.value,
-            "input_type": kind.input_types[input_type % len(kind.input_types)].value if kind.input_types else None,
-            "worker_node": worker_node,
-            "create_time": create,
-            "last_update_time": last,
-            "is_async": function not in (kind.not_async or ()),
-        }
-        if not shown.isdisjoint(("error", "remote_job", "response")):
-            self._faker.seed_instance(text)
-            memory = mint_document_id(create, sequence, mac)
-            made["error"] = error_text(self._faker, task_type, state, kind, _named(worker_node))
-            made["remote_job"] = remote_job(self._faker, state, create, dialect)
-            made["response"] = response(self._faker, state, memory)
-        body: dict[str, Any] = {**{key: value for key, value in made.items() if key in shown}, **given}
-        return {key: body[key] for key in WIRE_ORDER if body.get(key) is not None}
+        Raises:
+            WrongUseError: n is no number of a payload.
+
+        Example:
+            >>> factory = TaskFactory(seed=1)
+            >>> factory.nth(0, "TRAINING", "RUNNING") == factory.build("TRAINING", "RUNNING")
+            True
+        """
+        plans, given = self._in_turn(task_type, state), self._given(overrides)
+        turn, which = divmod(_number(n), len(plans))
+        return plans[which].validate(self._make(plans[which], turn, given))
+
+    def stream(
+        self,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        *,
+        start: int = 0,
+        **overrides: Unpack[TaskOverrides],
+    ) -> Iterator[Task]:
+        """Give payload `start` and all that follow, without end, each made when it is asked for.
+
+        Without a type or a state the pairs that the dialect shows take turns, in the order of `Dialect.pairs()`: of P
+        pairs, payload n is payload n // P of pair n % P. So it depends on the seed and on n alone, here as in `nth`.
+
+        Args:
+            task_type: one of the dialect's types; all of them by default.
+            state: one of the states that the dialect shows; all of them by default.
+            start: the number of the first payload.
+            **overrides: keys of every payload with the values that they are to have; see `build`.
+
+        Example:
+            >>> from itertools import islice
+            >>> [str(task.state) for task in islice(TaskFactory(dialect="3.6").stream("REGISTER_MODEL"), 4)]
+            ['CREATED', 'COMPLETED', 'FAILED', 'CREATED']
+        """
+        plans, given = self._in_turn(task_type, state), self._given(overrides)
+        turns = map(divmod, count(_number(start)), repeat(len(plans)))
+        return (plans[which].validate(self._make(plans[which], turn, given)) for turn, which in turns)
+
+    def ndjson(
+        self,
+        start: int,
+        stop: int,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        **overrides: Unpack[TaskOverrides],
+    ) -> Iterator[bytes]:
+        r"""Write payloads `start` up to, not including, `stop` as lines: each checked, each as a server would send it.
+
+        This is `stream` for millions: line n is `nth(n).model_dump_json()` and a line's end, at a fraction of its cost.
+
+        Args:
+            start: the number of the first payload.
+            stop: the number after the last one.
+            task_type: one of the dialect's types; all of them in turn by default.
+            state: one of the states that the dialect shows; all of them in turn by default.
+            **overrides: keys of every payload with the values that they are to have; see `build`.
+
+        Example:
+            >>> next(TaskFactory().ndjson(0, 1_000_000, "TRAINING", "RUNNING"))[:38]
+            b'{"task_type":"TRAINING","function_name'
+        """
+        return map(itemgetter(1), self._lines(start, stop, task_type, state, overrides))
+
+    def documents(
+        self,
+        start: int,
+        stop: int,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        **overrides: Unpack[TaskOverrides],
+    ) -> Iterator[tuple[str, bytes]]:
+        """Give the same lines as `ndjson`, each with the id of its task, as an index stores them.
+
+        Example:
+            >>> factory = TaskFactory()
+            >>> task_id, line = next(factory.documents(0, 1))
+            >>> task_id == factory.task_id(factory.nth(0))
+            True
+        """
+        lines = self._lines(start, stop, task_type, state, overrides)
+        return ((self._task_id(body["task_type"], body["create_time"]), line) for body, line in lines)
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
@@ -220,61 +243,85 @@ class TaskFactory:
             >>> decode_document_id(factory.task_id(task)).time == task.create_time
             True
         """
-        draws = Draws(self._key, f"task_id:{task.task_type.value}", task.create_time)
-        return mint_document_id(task.create_time, draws.below(1 << 24), self._cluster[draws.below(NODES)][1])
+        return self._task_id(task.task_type, task.create_time)
 
-    def _nodes(self, task_type: TaskType, state: TaskState, draws: Draws) -> list[str]:
-        first, more = draws.below(NODES), draws.below(NODES)
-        if task_type not in _SPREAD:
-            more = 0
-        elif state is TaskState.COMPLETED_WITH_ERROR:
-            more = max(more, 1)
-        return [self._cluster[(first + step) % NODES][0] for step in range(more + 1)]
+    def _task_id(self, task_type: str, create_time: int) -> str:
+        draws = self._ids.get(task_type)
+        if draws is None:
+            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}")
+        rest, sequence = divmod(draws.number(create_time), 1 << 24)
+        return mint_document_id(create_time, sequence, self._cluster[rest % NODES][1])
 
-    @cached_property
-    def _faker(self) -> Faker:
-        from faker import Faker
+    def _plan(self, task_type: TaskType | str, state: TaskState | str) -> Plan:
+        try:
+            return self._plans[task_type, state]
+        except (KeyError, TypeError):  # not met before, or no text at all
+            pair = _word(TaskType, "task_type", task_type), _word(TaskState, "state", state)
+            if contradiction := unreachable(*pair, self.dialect):
+                raise ContradictionError(str(contradiction)) from None
+            plan = self._plans[pair] = Plan(self._key, self._cluster, self.dialect, pair, self._texts)
+            return plan
 
-        from mltask_fixtures.factory.provider import MLTaskProvider
+    def _in_turn(self, task_type: TaskType | str | None, state: TaskState | str | None) -> list[Plan]:
+        """Find the plans that take turns where a type or a state is left open."""
+        if task_type is not None and state is not None:
+            return [self._plan(task_type, state)]
+        wanted_type = None if task_type is None else _word(TaskType, "task_type", task_type)
+        wanted_state = None if state is None else _word(TaskState, "state", state)
+        pairs = [
+            pair for pair in self.dialect.pairs() if wanted_type in (None, pair[0]) and wanted_state in (None, pair[1])
+        ]
+        if not pairs:
+            never = unreachable(wanted_type, TaskState.CREATED, self.dialect) if wanted_type else None
+            raise ContradictionError(str(never or f"{self.dialect.name} shows no {wanted_state} task of any type"))
+        return [self._plan(*pair) for pair in pairs]
 
-        fake = Faker()
-        fake.add_provider(MLTaskProvider)
-        return fake
+    def _make(self, plan: Plan, n: int, given: Mapping[str, Any]) -> dict[str, Any]:
+        body = plan.make(n, given)[1]
+        if given and (findings := check(body, self.dialect)):
+            raise ContradictionError(_contradictions(findings, self.dialect))
+        return body
+
+    def _lines(
+        self,
+        start: int,
+        stop: int,
+        task_type: TaskType | str | None,
+        state: TaskState | str | None,
+        overrides: TaskOverrides,
+    ) -> Iterator[tuple[dict[str, Any], bytes]]:
+        plans, given = self._in_turn(task_type, state), self._given(overrides)
+        if _number(stop) < _number(start):
+            raise WrongUseError(f"payloads {start} to {stop} cannot be made: the first comes after the last")
+        turns = map(divmod, range(start, stop), repeat(len(plans)))
+        return self._given_lines(plans, turns, given) if given else self._plain_lines(plans, turns)
+
+    def _plain_lines(
+        self, plans: list[Plan], turns: Iterable[tuple[int, int]]
+    ) -> Iterator[tuple[dict[str, Any], bytes]]:
+        for turn, which in turns:
+            plan = plans[which]
+            row, body, _, _ = plan.make(turn)
+            plan.validate(body)
+            yield body, plan.line(row, body)
+
+    def _given_lines(
+        self, plans: list[Plan], turns: Iterable[tuple[int, int]], given: Mapping[str, Any]
+    ) -> Iterator[tuple[dict[str, Any], bytes]]:
+        for turn, which in turns:
+            body = self._make(plans[which], turn, given)
+            plans[which].validate(body)
+            yield body, f"{encode(body)}\n".encode()
+
+    def _given(self, overrides: TaskOverrides) -> Mapping[str, Any]:
+        _refuse_unknown(overrides)
+        return {key: _as_wire(key, value, self.dialect) for key, value in overrides.items()}
 
 
-def _times(
-    task_type: TaskType, state: TaskState, number: int, draws: Draws, given: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Give create and last update; where one is given the other goes with it."""
-    create = EPOCH + number * _APART % _SPAN + draws.below(_APART)
-    lasted = 1 + draws.below(_LONGEST.get(task_type, _USUALLY_LONGEST))
-    if state is TaskState.CREATED:
-        lasted = 0
-    wanted_create, wanted_last = _time(given.get("create_time")), _time(given.get("last_update_time"))
-    if wanted_create is None and wanted_last is not None:
-        wanted_create = wanted_last - lasted
-    if wanted_create is not None:
-        create = wanted_create
-    return create, create + lasted if wanted_last is None else wanted_last
-
-
-def _time(wanted: Any) -> int | None:
-    """What can be a time; anything else is left for the check to refuse."""
-    possible = isinstance(wanted, int) and not isinstance(wanted, bool) and FIRST_TIME <= wanted <= LAST_TIME
-    return wanted if possible else None
-
-
-def _function(task_type: TaskType, draws: Draws, dialect: Dialect) -> str:
-    usual = _USUAL.get(task_type, _MODELS)
-    drawn = usual[draws.below(len(usual))]
-    return (drawn if drawn in dialect.functions else usual[0]).value
-
-
-def _named(worker_node: Any) -> list[str]:
-    """The nodes in a `worker_node` of either form; none where something else was given."""
-    if isinstance(worker_node, str):
-        return worker_node.split(",")
-    return [node for node in worker_node if isinstance(node, str)] if isinstance(worker_node, list) else []
+def _number(n: Any) -> int:
+    if type(n) is not int or n < 0:
+        raise WrongUseError(f"there is no payload {n!r:.60}; they are counted from 0")
+    return n
 
 
 _Word = TypeVar("_Word", TaskType, TaskState)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
+from random import Random
+from typing import Any, Final
 
 from mltask_fixtures.contract import mint_node_id
 
 NODES: Final = 3
 """The nodes of the one small cluster that all payloads of a factory come from."""
+_STATE: Final = (1 << 128) - 1
+_MULTIPLIER: Final = 0x2360ED051FC65DA44385DF649FCCF645
 
 
 class Draws:
@@ -18,16 +21,43 @@ class Draws:
     other field.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_keyed",)
 
-    def __init__(self, key: bytes, what: str, n: int) -> None:
-        """Take the factory's key, what is built, and its running number."""
-        self._rest = int.from_bytes(blake2b(f"{what}:{n}".encode(), key=key).digest(), "big")
+    def __init__(self, key: bytes, what: str) -> None:
+        """Take the factory's key, and what is built."""
+        self._keyed = blake2b(f"{what}:".encode(), key=key)
 
-    def below(self, bound: int) -> int:
-        """Draw a whole number from 0 up to, not including, `bound`; 512 bits are there to be spent."""
-        self._rest, drawn = divmod(self._rest, bound)
-        return drawn
+    def number(self, n: int) -> int:
+        """Draw one number of 512 bits; every choice of payload n is a digit of it."""
+        keyed = self._keyed.copy()
+        keyed.update(b"%d" % n)
+        return int.from_bytes(keyed.digest(), "big")
+
+
+class TextRandom(Random):
+    """Randomness for the words of one text: seeding it costs next to nothing, as each text is seeded anew.
+
+    The generator is a linear congruential one of 128 bits of which the upper half is used; that is plenty for words.
+    """
+
+    _state = 0
+
+    def seed(self, a: Any = None, version: int = 2) -> None:  # noqa: ARG002 - the signature of random.Random
+        """Begin again at a number."""
+        self._state = int(a or 0) * _MULTIPLIER + 1 & _STATE
+
+    def getrandbits(self, k: int, /) -> int:
+        """Give k random bits."""
+        bits = 0
+        for _ in range(0, k, 64):
+            self._state = self._state * _MULTIPLIER + 1 & _STATE
+            bits = bits << 64 | self._state >> 64
+        return bits >> -k % 64
+
+    def random(self) -> float:
+        """Give a number from 0 up to, not including, 1."""
+        self._state = self._state * _MULTIPLIER + 1 & _STATE
+        return (self._state >> 75) * 2**-53
 
 
 def key_of(seed: int | str) -> bytes:

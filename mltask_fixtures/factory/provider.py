@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from faker.providers import BaseProvider
 
+from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.contract import TaskType
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _REGISTERING = (
     "model content changed",
@@ -18,7 +20,7 @@ _REGISTERING = (
     "Connection refused",
     "Model group not found",
     "exceed max running task limit",
-    "/models/{file} (No such file or directory)",
+    "/models/{index}.zip (No such file or directory)",
     "Disk Circuit Breaker is open, please check your resources!",
 )
 _DEPLOYING = (
@@ -46,10 +48,16 @@ _SEEN: Final[Mapping[TaskType, tuple[str, ...]]] = {
     ),
     TaskType.AGENT_EXECUTION: ("Failed to find model", "Missing property in path $['choices']", "{sentence}"),
 }
+_WORD: Final = 20
+"""Bits that pick a word."""
+_WORD_MASK: Final = (1 << _WORD) - 1
 
 
 class MLTaskProvider(BaseProvider):
     """Free text for ML tasks; add it to any `Faker`.
+
+    Every text is drawn from the generator's own random, so `Faker.seed`, `seed_instance` and the `faker` fixture's seed
+    hold; the locale gives the words.
 
     Example:
         >>> from faker import Faker
@@ -64,20 +72,53 @@ class MLTaskProvider(BaseProvider):
 
     def ml_index_name(self) -> str:
         """Make the name of an index, such as `movie-reviews`."""
-        return "-".join(self.generator.words(2)).lower()
+        return "-".join(self._words(2)).lower()
 
     def ml_error_message(self, task_type: TaskType | str) -> str:
         """Make a message that a task of this type fails with; its holes are filled with free text."""
-        template = self.random_element(_SEEN.get(TaskType(task_type), ("{sentence}",)))
-        return template.format_map(
-            {
-                "index": self.ml_index_name(),
-                "file": f"{self.ml_index_name()}.zip",
-                "word": self.generator.word(),
-                "sentence": self.generator.sentence(),
-            }
-        )
+        messages = _SEEN.get(TaskType(task_type), ("{sentence}",))
+        message = messages[int(self.generator.random.random() * len(messages))]
+        for hole, fill in self._holes:
+            if hole in message:
+                message = message.replace(hole, fill())
+        return message
 
     def ml_agent_answer(self) -> str:
         """Make what an agent says at its end."""
-        return str(self.generator.paragraph(nb_sentences=3))
+        return " ".join(self._sentence(4, 12) for _ in range(3))
+
+    def _words(self, n: int) -> list[str]:
+        """Draw n words of the locale from one number, which is much faster than a draw for each."""
+        words = self._lorem[0]
+        bits, many = self.generator.random.getrandbits(_WORD * n), len(words)
+        return [words[(bits >> shift & _WORD_MASK) * many >> _WORD] for shift in range(0, _WORD * n, _WORD)]
+
+    def _sentence(self, least: int, most: int) -> str:
+        _, connector, end = self._lorem
+        text = connector.join(self._words(least + int(self.generator.random.random() * (most - least + 1))))
+        return text[:1].upper() + text[1:] + end
+
+    @cached_property
+    def _holes(self) -> tuple[tuple[str, Callable[[], str]], ...]:
+        return (
+            ("{index}", self.ml_index_name),
+            ("{word}", lambda: self._words(1)[0]),
+            ("{sentence}", lambda: self._sentence(4, 9)),
+        )
+
+    @cached_property
+    def _lorem(self) -> tuple[tuple[str, ...], str, str]:
+        lorem = lorem_of(self.generator)
+        return tuple(lorem.get_words_list()), lorem.word_connector, lorem.sentence_punctuation
+
+
+def lorem_of(generator: Any) -> Any:
+    """Find the provider that has the words of a generator's locale.
+
+    Raises:
+        WrongUseError: the generator was made without it.
+    """
+    for provider in generator.get_providers():
+        if hasattr(provider, "get_words_list") and hasattr(provider, "sentence_punctuation"):
+            return provider
+    raise WrongUseError("this Faker has no words: make it with the provider faker.providers.lorem, as Faker() does")

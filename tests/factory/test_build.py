@@ -26,7 +26,7 @@ from mltask_fixtures.contract import (
     parse_task,
 )
 from mltask_fixtures.factory import ContradictionError, UnknownOverrideError
-from mltask_fixtures.factory.build import EPOCH
+from mltask_fixtures.factory.plan import EPOCH
 from mltask_fixtures.factory.provider import MLTaskProvider
 
 PAIRS = [(dialect, *pair) for dialect in DIALECTS for pair in DIALECTS[dialect].pairs()]
