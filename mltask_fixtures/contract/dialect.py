@@ -32,6 +32,17 @@ class ErrorForm(Enum):
     STACK_TRACE = "a Java stack trace"
 
 
+_ON_THE_WAY: Mapping[TaskState, tuple[TaskState, ...]] = {
+    _S.CREATED: (),
+    _S.RUNNING: (_S.CREATED,),
+    _S.CANCELLING: (_S.CREATED, _S.RUNNING),
+    _S.CANCELLED: (_S.CREATED, _S.RUNNING, _S.CANCELLING),
+    **dict.fromkeys(
+        (_S.COMPLETED, _S.COMPLETED_WITH_ERROR, _S.FAILED, _S.EXPIRED, _S.UNREACHABLE), (_S.CREATED, _S.RUNNING)
+    ),
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """What one dialect says of one task type."""
@@ -53,6 +64,23 @@ class Kind:
     error_forms: tuple[ErrorForm, ...] = ()
     response_keys: Mapping[TaskState, tuple[str, ...]] = field(default_factory=dict)
     """The keys that `response` has in a state, as far as they are certain."""
+    transitions: Mapping[TaskState, tuple[TaskState, ...]] = field(default_factory=lambda: _ON_THE_WAY)
+    """The states that come before a state, in order; those that the kind never shows are passed over unseen."""
+    seldom: tuple[TaskState, ...] = ()
+    """The states that most tasks pass over, although some show them."""
+    gives_up_after: int | None = None
+    """Seconds after which the server fails a task that has not ended; None where it waits for ever."""
+    update_lags: bool = False
+    """Whether GET shows the `last_update_time` of the write before the one that it makes itself."""
+
+    def path(self, outcome: TaskState) -> tuple[TaskState, ...]:
+        """List the states that polls can see until a task is in `outcome`, in order, `outcome` itself last.
+
+        Example:
+            >>> [str(state) for state in DIALECTS["2.19"].kinds[TaskType.BATCH_PREDICTION].path(TaskState.CANCELLED)]
+            ['RUNNING', 'CANCELLING', 'CANCELLED']
+        """
+        return (*(state for state in self.transitions[outcome] if state in self.states), outcome)
 
 
 @dataclass(frozen=True)
@@ -218,6 +246,7 @@ _TRAINING = Kind(
     input_types=(InputType.SEARCH_QUERY, InputType.DATA_FRAME),
     model_minted="during",
     error_forms=(ErrorForm.MESSAGE,),
+    gives_up_after=600,  # plugins.ml_commons.ml_task_timeout_in_seconds
 )
 _1_3 = Dialect(
     name="1.3",
@@ -236,6 +265,7 @@ _UPLOAD = Kind(
     functions=_MODELS,
     model_minted="during",
     error_forms=(ErrorForm.STACK_TRACE,),
+    gives_up_after=600,
 )
 _LOAD = Kind(
     states={
@@ -250,6 +280,7 @@ _LOAD = Kind(
     nodes="any",
     model_minted="before",
     error_forms=(ErrorForm.NODES_AS_JAVA_MAP, ErrorForm.MESSAGE),
+    gives_up_after=600,
 )
 _2_4 = replace(
     _1_3,
@@ -294,6 +325,7 @@ _BATCH_PREDICTION = Kind(
     input_types=(InputType.REMOTE,),
     not_async=(_F.REMOTE,),
     model_minted="before",
+    update_lags=True,
 )
 _BATCH_INGEST = Kind(
     states={_S.CREATED: (), _S.COMPLETED: (), _S.FAILED: ("error",)},
@@ -334,6 +366,7 @@ _AGENT_3_0 = Kind(
     functions=(_F.AGENT,),
     not_async=(_F.AGENT,),
     response_keys={_S.FAILED: ("error_message",)},
+    seldom=(_S.RUNNING,),  # agents that plan, after their first step
 )
 _3_0 = replace(
     _2_19,
@@ -372,6 +405,7 @@ _DOCUMENTED_KIND = Kind(
     input_types=tuple(InputType),
     not_async=None,
     nodes="any",
+    gives_up_after=600,
 )
 _DOCUMENTED = replace(
     _3_6,

@@ -24,6 +24,7 @@ from mltask_fixtures.contract import (
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
+from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
 from mltask_fixtures.factory.texts import Texts, as_kept
 
@@ -91,6 +92,8 @@ class TaskFactory:
         self._texts = Texts()
         self._plans: dict[tuple[str, str], Plan] = {}
         self._ids: dict[str, Draws] = {}
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._lived: dict[Route, int] = {}
 
     def __repr__(self) -> str:
         """Show what it takes to make the same factory again."""
@@ -233,6 +236,66 @@ class TaskFactory:
         lines = self._lines(start, stop, task_type, state, overrides)
         return ((self._task_id(body["task_type"], body["create_time"]), line) for body, line in lines)
 
+    def lifecycle(
+        self,
+        task_type: TaskType | str,
+        outcome: TaskState | str,
+        *,
+        n: int | None = None,
+        polls: PerState = 1,
+        lasts: PerState | None = None,
+        stale_reads: bool = False,
+        **overrides: Unpack[TaskOverrides],
+    ) -> Lifecycle:
+        """Make one task's snapshots, from its creation to its end, as the dialect lets such a task go.
+
+        The last snapshot of lifecycle n is payload n of its type and state, so a lifecycle too depends on the seed and
+        on n alone. A batch prediction shows in each poll the `last_update_time` of the poll before.
+
+        Args:
+            task_type: one of the dialect's types.
+            outcome: the state to end in; `stuck` for a task that never ends, as after a crash of its node; `timed_out`
+                for one that the server gave up on.
+            n: which lifecycle, counted from 0; by default the next of this type and outcome.
+            polls: how many polls see each state, or a mapping from state to polls; 0 lets a state pass unseen, as it
+                does for a slow poller.
+            lasts: ms that each state lasts, or a mapping from state to ms; by default drawn.
+            stale_reads: whether each change is followed by one step back, as on two nodes.
+            **overrides: keys with the values that they are to have, in every snapshot that has the key; `error`,
+                `response`, `remote_job` and `last_update_time` are those of the last snapshot.
+
+        Raises:
+            ContradictionError: the dialect never shows that; the error names the rule.
+            WrongUseError: a number of polls or ms is none, or a state is not on the way.
+
+        Example:
+            >>> life = TaskFactory(dialect="2.19").lifecycle("BATCH_PREDICTION", "CANCELLED")
+            >>> [str(state) for state in life.states]
+            ['RUNNING', 'CANCELLING', 'CANCELLED']
+        """
+        route = self._routes.get((task_type, outcome)) or self._route(task_type, outcome)
+        given = self._given(overrides) if overrides else NOTHING
+        number = self._lived.get(route, 0) if n is None else _number(n)
+        bodies, tasks, times = route.make(number, given, polls, lasts)
+        if given:
+            for body in bodies:
+                self._refuse_contradiction(body)
+        if stale_reads:
+            tasks, times = map(list, zip(*step_back(tasks, times), strict=True))
+        if n is None:
+            self._lived[route] = number + 1
+        return Lifecycle(self._task_id(route.end.task_type, bodies[0]["create_time"]), tuple(tasks), tuple(times))
+
+    def _route(self, task_type: TaskType | str, outcome: TaskState | str) -> Route:
+        wanted = _word(TaskType, "task_type", task_type)
+        kind = self.dialect.kinds.get(wanted)
+        if kind is None:
+            raise ContradictionError(str(unreachable(wanted, TaskState.CREATED, self.dialect)))
+        if outcome == "timed_out" and kind.gives_up_after is None:
+            raise ContradictionError(f"a {self.dialect.name} server never gives up on a {wanted} task")
+        route = self._routes[task_type, outcome] = Route(outcome, kind, lambda state: self._plan(wanted, state))
+        return route
+
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
 
@@ -248,7 +311,7 @@ class TaskFactory:
     def _task_id(self, task_type: str, create_time: int) -> str:
         draws = self._ids.get(task_type)
         if draws is None:
-            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}")
+            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}", 7)
         rest, sequence = divmod(draws.number(create_time), 1 << 24)
         return mint_document_id(create_time, sequence, self._cluster[rest % NODES][1])
 
@@ -278,9 +341,13 @@ class TaskFactory:
 
     def _make(self, plan: Plan, n: int, given: Mapping[str, Any]) -> dict[str, Any]:
         body = plan.make(n, given)[1]
-        if given and (findings := check(body, self.dialect)):
-            raise ContradictionError(_contradictions(findings, self.dialect))
+        if given:
+            self._refuse_contradiction(body)
         return body
+
+    def _refuse_contradiction(self, body: Mapping[str, Any]) -> None:
+        if findings := check(body, self.dialect):
+            raise ContradictionError(_contradictions(findings, self.dialect))
 
     def _lines(
         self,

@@ -23,12 +23,12 @@ class Draws:
 
     __slots__ = ("_keyed",)
 
-    def __init__(self, key: bytes, what: str) -> None:
-        """Take the factory's key, and what is built."""
-        self._keyed = blake2b(f"{what}:".encode(), key=key)
+    def __init__(self, key: bytes, what: str, size: int = blake2b.MAX_DIGEST_SIZE) -> None:
+        """Take the factory's key, what is built, and how many bytes its choices need."""
+        self._keyed = blake2b(f"{what}:".encode(), key=key, digest_size=size)
 
     def number(self, n: int) -> int:
-        """Draw one number of 512 bits; every choice of payload n is a digit of it."""
+        """Draw one number of that size; every choice of payload n is a digit of it."""
         keyed = self._keyed.copy()
         keyed.update(b"%d" % n)
         return int.from_bytes(keyed.digest(), "big")

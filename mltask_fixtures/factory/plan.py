@@ -92,13 +92,15 @@ class Plan:
         self._draws = Draws(key, f"{self.task_type.value}:{self.state.value}")
         shown = {*self.kind.keys, *self.kind.states[self.state]}
         self.keys = tuple(name for name in WIRE_ORDER if name in shown)
+        self.known = frozenset({*self.keys, *(name for name in self.kind.optional if name not in _TEXTS)})
+        """The keys that the state shows, or may show."""
         usual = _USUAL.get(self.task_type, _MODELS)
         self._functions = tuple(name if name in dialect.functions else usual[0] for name in usual)
         self._longest = _LONGEST.get(self.task_type, _USUALLY_LONGEST)
         self._low = _APART * self._longest * len(usual) * _INPUTS * NODES**3
         self._rows: dict[int, Row] = {}
         self._shows_model = "model_id" in shown
-        self._shows_texts = not shown.isdisjoint(_TEXTS)
+        self.shows_texts = not shown.isdisjoint(_TEXTS)
         self._differ = tuple(
             name for name in self.keys if name in {"model_id", "create_time", "last_update_time", *_TEXTS}
         )
@@ -127,9 +129,9 @@ class Plan:
             else:
                 minted = create + (last - create) * (rest % _SHARES) // _SHARES
             body["model_id"] = mint_document_id(minted, sequence, row.mac)
-        if not (given or self._shows_texts):
-            return row, body, sequence, 0
         made = row, body, sequence, rest // (_SHARES * _DAY) & 0xFFFFFFFFFFFFFFFF
+        if not (given or self.shows_texts):
+            return made
         return self.with_given(made, given) if given else self.with_texts(made)
 
     def with_texts(self, made: Made) -> Made:
@@ -165,7 +167,7 @@ class Plan:
 
         What every payload of a row has in common was written when the row was made.
         """
-        if self._shows_texts:
+        if self.shows_texts:
             return (
                 row.line % tuple([encode(body[name]) if name in _TEXTS else body[name] for name in self._differ])
             ).encode()
