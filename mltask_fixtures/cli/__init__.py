@@ -20,6 +20,8 @@ _COMMANDS = {
     "check": "check",
     "cluster": "cluster",
     "demo": "demo",
+    "generate": "generate",
+    "lifecycle": "lifecycle",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "serve": "serve",
