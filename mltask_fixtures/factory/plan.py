@@ -156,7 +156,7 @@ class Plan:
         body.update(given)
         body.update(times)  # the texts are drawn before a given time is refused
         if "function_name" in given and "is_async" not in given:
-            body["is_async"] = self._is_async(given["function_name"])
+            body["is_async"] = self.is_async(given["function_name"])
         self.with_texts(made)
         body.update({name: given[name] for name in times if name in given})
         left_out = {name for name, value in given.items() if value is None}
@@ -173,7 +173,8 @@ class Plan:
             ).encode()
         return (row.line % self._differing(body)).encode()
 
-    def _is_async(self, function: Any) -> bool:
+    def is_async(self, function: Any) -> bool:
+        """Tell what tasks of the type and of a function say of themselves."""
         return function not in (self.kind.not_async or ())
 
     def _row(self, picked: int) -> Row:
@@ -194,7 +195,7 @@ class Plan:
             "state": self.state.value,
             "input_type": inputs[input_type % len(inputs)].value if inputs else None,
             "worker_node": nodes if "list" in self.dialect.worker_node else ",".join(nodes),
-            "is_async": self._is_async(self._functions[function] if "function_name" in self.keys else None),
+            "is_async": self.is_async(self._functions[function] if "function_name" in self.keys else None),
         }
         body = {name: fixed.get(name) for name in self.keys}
         holes = {name: '"%s"' if name == "model_id" else "%s" for name in self._differ}
