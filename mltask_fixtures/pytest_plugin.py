@@ -11,23 +11,31 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
 
     from mltask_fixtures import TaskFactory, TaskServer
+    from mltask_fixtures._plugin.using import Rules
     from mltask_fixtures.cassette import MLTaskCassette
 
 _RECORD_MODES = ("none", "once", "new", "all")
 _MARKERS = (
     (
-        "mltask_cassette(name=None, *, strict=False, allowed_hosts=()): answer the test's HTTP requests from a "
-        "recording, "
-        "a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; without a name, from one that "
-        "is named after the test."
+        "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None): answer the test's HTTP "
+        "requests from a recording, a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; "
+        "without a name, from one that is named after the test."
     ),
     "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
 )
-_CASSETTE_OPTIONS = ("strict", "allowed_hosts")
-_failed = pytest.StashKey[bool]()
+_CASSETTE_OPTIONS = ("strict", "allowed_hosts", "unplayed")
+_WORDS = {
+    "mltask_record": _RECORD_MODES,
+    "mltask_unplayed": ("ignore", "warn", "fail"),
+    "mltask_orphans": ("ignore", "warn", "fail"),
+    "mltask_expired": ("warn", "fail", "rerecord"),
+}
+"""The ini keys that take one word of a few; the marker's arguments of the same name as well."""
+_not_passed = pytest.StashKey[bool]()
 _seed = pytest.StashKey[str]()
 
 
@@ -46,19 +54,51 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--mltask-url", metavar="URL", help="The cluster that recorded requests are sent to, whatever host they name."
     )
+    group.addoption(
+        "--mltask-allow-secret",
+        action="append",
+        default=[],
+        metavar="FINGERPRINT",
+        help="Record a value although it looks like a secret; a refusal names its fingerprint. Repeatable.",
+    )
     group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
     parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
     parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
     parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
+    parser.addini("mltask_allow_secret", "More of what --mltask-allow-secret takes, one a line.", type="linelist")
     parser.addini("mltask_cassette_dir", "The project's folder of cassettes.", type="paths", default=None)
+    parser.addini(
+        "mltask_unplayed", "Interactions that a passed test left unplayed: ignore, warn, fail.", default="ignore"
+    )
+    parser.addini("mltask_orphans", "Cassettes that no test uses: ignore, warn, fail.", default="ignore")
+    parser.addini("mltask_max_age", "How old a cassette may be, such as 12h, 30d or 8w.", default="")
+    parser.addini(
+        "mltask_expired", "One that is older: warn, fail, rerecord. Default: warn; fail if CI is set.", default=""
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers."""
+    """Declare the markers, and refuse ini values that there are not."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if _record_mode(config) not in _RECORD_MODES:
-        raise pytest.UsageError(f"mltask_record is {_record_mode(config)!r}; there are {', '.join(_RECORD_MODES)}")
+    for key, words in _WORDS.items():
+        said = config.getini(key)
+        if said not in words and not (said == "" and key == "mltask_expired"):
+            raise pytest.UsageError(f"{key} is {said!r}; there are {', '.join(words)}")
+    if age := config.getini("mltask_max_age"):
+        from mltask_fixtures._errors import WrongUseError
+        from mltask_fixtures._plugin.age import parse_age
+
+        try:
+            parse_age(age)
+        except WrongUseError as error:
+            raise pytest.UsageError(f"mltask_max_age is {error}") from None
+    if (policy := config.getini("mltask_orphans")) != "ignore":
+        from mltask_fixtures._plugin.orphans import Orphans
+
+        config.pluginmanager.register(
+            Orphans(config, _cassette_folder(config), policy, _cassette_name), "mltask_orphans"
+        )
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -86,6 +126,24 @@ def _record_mode(config: pytest.Config) -> str:
 def _without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _rules(config: pytest.Config) -> Rules:
+    """Gather what the run says of its cassettes."""
+    from os import environ
+
+    from mltask_fixtures._plugin.using import Rules
+
+    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+    return Rules(
+        record=_record_mode(config),
+        url=config.getoption("--mltask-url"),
+        folder=_cassette_folder(config),
+        unplayed=config.getini("mltask_unplayed"),
+        max_age=config.getini("mltask_max_age"),
+        expired=config.getini("mltask_expired") or ("fail" if in_ci else "warn"),
+        allow_secrets=(*(config.getoption("--mltask-allow-secret") or ()), *config.getini("mltask_allow_secret")),
+    )
 
 
 def _cassette_folder(config: pytest.Config) -> Path:
@@ -164,9 +222,19 @@ def _cassette_marker(item: pytest.Item) -> tuple[str | None, dict[str, Any]]:
             near = get_close_matches(str(option), _CASSETTE_OPTIONS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the known ones are name, {', '.join(_CASSETTE_OPTIONS)}"
             raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has no argument {option!r}; {hint}")
+    if (word := options.get("unplayed", "ignore")) not in _WORDS["mltask_unplayed"]:
+        known = ", ".join(_WORDS["mltask_unplayed"])
+        raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has unplayed={word!r}; there are {known}")
     if len(names) > 1 or not all(isinstance(name, (str, Path)) for name in names):
         raise pytest.UsageError(f"{item.nodeid}: mltask_cassette takes one name of a cassette, not {names!r}")
     return (str(names[0]) if names else None), options
+
+
+def _cassette_name(item: pytest.Item) -> str | None:
+    """Give the name of the cassette that a test's marker asks for."""
+    if not isinstance(item, pytest.Function) or not item.get_closest_marker("mltask_cassette"):
+        return None
+    return _cassette_marker(item)[0] or _own_name(item)
 
 
 # ----------------------------------------------------------------------------------------------------------- running
@@ -176,12 +244,12 @@ def _cassette_marker(item: pytest.Item) -> tuple[str | None, dict[str, Any]]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember that a test failed, and say of a failed one which seed its payloads had."""
+    """Remember that a test did not pass, and say of a failed one which seed its payloads had."""
     report = yield
-    if call.excinfo is not None and report.failed:
-        item.stash[_failed] = True
-        if seed := item.stash.get(_seed, None):
-            report.sections.append(("mltask-fixtures", f"the payloads came from TaskFactory(seed={seed!r}, ...)"))
+    if not report.passed:
+        item.stash[_not_passed] = True
+    if call.excinfo is not None and report.failed and (seed := item.stash.get(_seed, None)):
+        report.sections.append(("mltask-fixtures", f"the payloads came from TaskFactory(seed={seed!r}, ...)"))
     return report
 
 
@@ -211,19 +279,34 @@ def _test_id(item: Any, config: pytest.Config) -> str:
 @pytest.fixture
 def mltask_replay(request: pytest.FixtureRequest) -> Iterator[MLTaskCassette]:
     """The cassette that answers the test's requests; a test with the marker `mltask_cassette` has it anyway."""
-    from mltask_fixtures import use_cassette
+    from mltask_fixtures._errors import MLTaskFixturesError
+    from mltask_fixtures._plugin.using import using
 
-    name, options = _cassette_marker(request.node)
-    cassette = use_cassette(
-        name or _own_name(request.node),
-        record=_record_mode(request.config),
-        upstream=request.config.getoption("--mltask-url"),
-        folder=_cassette_folder(request.config),
-        **options,
-    )
-    with cassette as opened:
-        yield opened
-        opened.abandoned = request.node.stash.get(_failed, False)
+    item = request.node
+    name, options = _cassette_marker(item)
+    try:
+        with using(
+            name or _own_name(item),
+            _rules(request.config),
+            passed=lambda: not item.stash.get(_not_passed, False),
+            **options,
+        ) as cassette:
+            yield cassette
+    except MLTaskFixturesError as error:
+        told = str(error)  # it says all; the way to it is ours
+    else:
+        return
+    pytest.fail(told, pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def mltask_use_cassette(request: pytest.FixtureRequest) -> Callable[..., AbstractContextManager[MLTaskCassette]]:
+    """`use_cassette` with the run's folder, record mode and URL, for fixtures of a wider scope than a test's."""
+    from functools import partial
+
+    from mltask_fixtures._plugin.using import using
+
+    return partial(using, rules=_rules(request.config))
 
 
 def _own_name(item: Any) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
@@ -68,13 +68,34 @@ def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Find
     rules = _rules(dialect)
     found = []
     for number, interaction in enumerate(interactions, 1):
-        request, response = interaction.request, interaction.response
-        for finding in check_exchange(
-            request.method, _path(request.uri), response.status, response.headers, response.body, dialect=rules
-        ):
-            where = f"interaction {number} ({request.method} {urlsplit(request.uri).path}): {finding.field}"
+        values = interaction.values
+        request, response = values["request"], values["response"]
+        method, path, status, body = (
+            request["method"],
+            _path(request["uri"]),
+            response["status"]["code"],
+            response["body"],
+        )
+        for finding in check_exchange(method, path, status, _Headers(interaction), body["string"], dialect=rules):
+            where = f"interaction {number} ({method} {path.partition('?')[0]}): {finding.field}"
             found.append(replace(finding, field=where))
     return found
+
+
+class _Headers(Mapping[str, str]):
+    """The headers of an answer, which most often nobody asks for."""
+
+    def __init__(self, interaction: Interaction) -> None:
+        self._interaction = interaction
+
+    def __getitem__(self, name: str) -> str:
+        return self._interaction.response.headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._interaction.response.headers)
+
+    def __len__(self) -> int:
+        return len(self._interaction.response.headers)
 
 
 def _rules(dialect: str | None) -> Dialect | None:
@@ -88,5 +109,7 @@ def _rules(dialect: str | None) -> Dialect | None:
 
 
 def _path(uri: str) -> str:
-    url = urlsplit(uri)
-    return f"{url.path}?{url.query}" if url.query else url.path
+    """Give path and query of a URL."""
+    rest = uri.partition("://")[2] or uri
+    start = rest.find("/")
+    return rest[start:] if start >= 0 else ""

@@ -7,36 +7,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from vcr.cassette import Cassette
-from vcr.filters import decode_response
-from vcr.record_mode import RecordMode
-from vcr.request import Request
+from weakref import WeakSet
 
 from mltask_fixtures._errors import MLTaskFixturesError
-from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette import store
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
 from mltask_fixtures.cassette.match import Key, key_of
-from mltask_fixtures.cassette.recording import from_dict
-from mltask_fixtures.cassette.seal import seal
+from mltask_fixtures.cassette.order import Order
+from mltask_fixtures.cassette.recording import decoded, from_dict
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-RECORD_MODES: Final = {
-    "none": RecordMode.NONE,
-    "once": RecordMode.ONCE,
-    "new": RecordMode.NEW_EPISODES,
-    "all": RecordMode.ALL,
-}
-"""Our words for vcrpy's record modes: never; if there is no file; what the file does not answer; everything anew."""
+    from mltask_fixtures.cassette.seal import Sealed
+
+RECORD_MODES: Final = ("none", "once", "new", "all")
+"""Record never; if there is no file; what the file does not answer; everything anew."""
 
 
 class NoRecordedAnswerError(MLTaskFixturesError, LookupError):
@@ -53,6 +47,11 @@ class Answer(NamedTuple):
     body: bytes
     """With its content encoding undone."""
 
+    @property
+    def sets_cookies(self) -> bool:
+        """Whether a session has something to remember."""
+        return any(name.lower() == "set-cookie" for name, _ in self.headers)
+
 
 @dataclass
 class _Queue:
@@ -62,11 +61,14 @@ class _Queue:
     played: int = 0
 
 
-class MLTaskCassette(Cassette):
+class MLTaskCassette:
     """A recording that is in use; `mltask_replay` gives it to a test.
 
     Answers to the same request are played in their order. When they are used up, the last one holds for requests that
     change nothing, as it does on a server; with `strict` it does not.
+
+    It has the names of vcrpy's cassette and takes its place under vcrpy's stubs, without importing vcrpy, which imports
+    every HTTP client that is installed.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class MLTaskCassette(Cassette):
         dialect: str | None = None,
         allowed_hosts: tuple[str, ...] = (),
         anew: bool = False,
+        allow_secrets: Iterable[str] = (),
     ) -> None:
         """Open a file, which need not exist when something is to be recorded.
 
@@ -94,24 +97,46 @@ class MLTaskCassette(Cassette):
             dialect: to judge a recording by; None finds it out.
             allowed_hosts: addresses that may be connected to in replay.
             anew: whether what the file holds is left out of account, and replaced.
+            allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
         """
-        super().__init__(path, serializer=our_format, record_mode=RECORD_MODES[record])
+        self.path = self._path = path
+        self.record_mode = record
         self.strict = strict
         self.upstream = upstream
         self.allowed_hosts = allowed_hosts
         self.is_open = True
+        self.outer: MLTaskCassette | None = None
+        """The cassette in whose place this one answers until it is closed."""
+        self.wires: WeakSet[Any] = WeakSet()
+        """The connections that lead here; they `hang_up` when the cassette is closed."""
         self.abandoned = False
         """Whether what was recorded is dropped: the test failed."""
+        self.allowed_secrets = tuple(allow_secrets)
+        """The fingerprints of values that look like secrets, are none, and may be recorded."""
         self.unanswered: list[str] = []
         """The requests that no recorded answer was there for."""
+        self.data: list[tuple[Any, dict[str, Any]]] = []
+        """Each request with vcrpy's dict of its response."""
+        self.play_counts: Counter[int] = Counter()
+        self.dirty = False
+        self.write_protected = record == "none"
+        """Whether a request without a recorded answer is refused, not sent."""
         self._replacing = dict(replacing or {})
         self._metadata = dict(metadata or {})
         self._dialect = dialect
+        self._anew = anew
         self._lock = threading.RLock()
-        self._queues: defaultdict[Key, _Queue] = defaultdict(_Queue)
+        self._queues: dict[Key, _Queue] = {}
+        self._answers: dict[int, Answer] = {}
+        self._loaded_count = 0
+        self._order = Order()
         self._began = time.monotonic()
         if not anew:
             self._load()
+
+    def __len__(self) -> int:
+        """Count the interactions."""
+        return len(self.data)
 
     # ------------------------------------------------------------------------------------------------ what tests see
 
@@ -135,6 +160,26 @@ class MLTaskCassette(Cassette):
             numbers = sorted(number for queue in self._queues.values() for number in queue.numbers[queue.played :])
         return [f"interaction {number + 1}: {_shown(self.data[number][0])}" for number in numbers]
 
+    @property
+    def requests(self) -> list[Any]:
+        """What was asked, in the order of the file."""
+        return [request for request, _ in self.data]
+
+    @property
+    def responses(self) -> list[dict[str, Any]]:
+        """What was answered, as vcrpy's dicts, in the order of the file."""
+        return [response for _, response in self.data]
+
+    @property
+    def play_count(self) -> int:
+        """How many answers were given."""
+        return sum(self.play_counts.values())
+
+    @property
+    def all_played(self) -> bool:
+        """Whether each recorded answer was given at least once."""
+        return len(self.play_counts) == len(self.data)
+
     # ------------------------------------------------------------------------------------------------ for the clients
 
     def answer(self, request: Request) -> Answer | None:
@@ -144,31 +189,53 @@ class MLTaskCassette(Cassette):
             NoRecordedAnswerError: nothing answers it, and nothing is to be recorded.
         """
         with self._lock:
-            number = self._next(key_of(request.method, request.uri, request.body_bytes))
-            if number is None:
+            key = self._key(request)
+            queue = self._queues.get(key)
+            if queue is None or not self._plays(queue, key):
                 if not self.write_protected:
                     return None
-                self.unanswered.append(_shown(request))
-                raise NoRecordedAnswerError(self._refusal(request))
+                self.unanswered.append(str(key)[:300])
+                raise NoRecordedAnswerError(self._refusal(key))
+            if queue.played < len(queue.numbers):
+                queue.played += 1
+            number = queue.numbers[queue.played - 1]
             self.play_counts[number] += 1
-            return answer_of(self.data[number][1])
+            answer = self._answers.get(number)
+            if answer is None:
+                answer = self._answers[number] = answer_of(self.data[number][1])
+            return self._given(request, number, answer)
 
-    def _next(self, key: Key) -> int | None:
-        queue = self._queues.get(key)
-        if queue is None or not self._plays(queue, key):
-            return None
-        queue.played = min(queue.played + 1, len(queue.numbers))
-        return queue.numbers[queue.played - 1]
+    def _key(self, request: Request) -> Key:
+        """Say what decides the answer to a request."""
+        return key_of(request.method, request.uri, request.body_bytes)
+
+    def _given(self, request: Request, number: int, answer: Answer) -> Answer:  # noqa: ARG002 - what a rule may ask
+        """Let an answer out; `number` is its interaction's, from 0."""
+        return answer
 
     def _plays(self, queue: _Queue, key: Key) -> bool:
-        if self.record_mode is RecordMode.ALL:
+        if self.record_mode == "all":
             return False
-        holds = key.repeatable and not self.strict and self.write_protected
-        return queue.played < len(queue.numbers) or holds
+        return queue.played < len(queue.numbers) or (self.write_protected and not self.strict and key.repeatable)
 
-    def append(self, request: Request, response: dict[str, Any]) -> None:
+    @contextmanager
+    def sending(self, request: Request) -> Iterator[None]:
+        """Hold a request's place in the recording while it is sent; `append` keeps the answer inside."""
+        with self._lock:
+            request.place = self._order.begin()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._order.end()
+
+    def append(self, request: Any, response: Mapping[str, Any]) -> None:
         """Keep an exchange that has just taken place."""
-        answer = decode_response(response)
+        if getattr(request, "place", None) is None:
+            with self.sending(request):
+                self.append(request, response)
+            return
+        answer = decoded(response)
         with self._lock:
             answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
             self.data.append((request, answer))
@@ -177,7 +244,7 @@ class MLTaskCassette(Cassette):
     def can_play_response_for(self, request: Request) -> bool:
         """Tell vcrpy's stubs whether `play_response` has something; raises where nothing may be sent."""
         with self._lock:
-            key = key_of(request.method, request.uri, request.body_bytes)
+            key = self._key(request)
             queue = self._queues.get(key)
             if queue is not None and self._plays(queue, key):
                 return True
@@ -198,19 +265,17 @@ class MLTaskCassette(Cassette):
             "body": {"string": answer.body},
         }
 
-    def _refusal(self, request: Request) -> str:
-        key = key_of(request.method, request.uri, request.body_bytes)
-        known = {str(other): other for other in self._queues}
+    def _refusal(self, key: Key) -> str:
         if queue := self._queues.get(key):
             times = "once" if len(queue.numbers) == 1 else f"{len(queue.numbers)} times"
             why = f"it was recorded {times}, and as often it was answered"
             advice = "strict=False lets the last answer hold" if key.repeatable else "the request changes something"
             near = [f"{advice}; --mltask-record new records it once more"]
         else:
-            why = "it was not recorded; recorded were" if known else "the cassette is empty"
-            near = [f"  {name}" for name in _nearest(key, list(known.values()))]
+            why = "it was not recorded; recorded were" if self._queues else "the cassette is empty"
+            near = [f"  {name}" for name in _nearest(key, list(self._queues))]
             near.append("record it with --mltask-record new --mltask-url URL, or change the request")
-        return "\n".join([f"{self._path} has no answer to {_shown(request)}: {why}", *near])
+        return "\n".join([f"{self._path} has no answer to {str(key)[:300]}: {why}", *near])
 
     # ------------------------------------------------------------------------------------------------ the file
 
@@ -222,14 +287,18 @@ class MLTaskCassette(Cassette):
         recording = from_dict(path, cassette)
         if findings := judge(recording.interactions, self._dialect or recording.dialect):
             raise InvalidCassetteError(path, findings)
-        for number, (kept, raw) in enumerate(zip(recording.interactions, cassette["interactions"], strict=True)):
-            request = Request(kept.request.method, kept.request.uri, kept.request.body, raw["request"]["headers"])
-            response = decode_response({**raw["response"], "body": {"string": kept.response.body}})
-            self.data.append((request, response))
-            self._queues[key_of(request.method, request.uri, kept.request.body)].numbers.append(number)
+        for number, interaction in enumerate(recording.interactions):
+            asked = interaction.values["request"]
+            request = Request(asked["method"], asked["uri"], asked["body"], asked["headers"])
+            self.data.append((request, interaction.values["response"]))
+            key = key_of(request.method, request.uri, request.body)
+            queue = self._queues.get(key)
+            if queue is None:
+                queue = self._queues[key] = _Queue()
+            queue.numbers.append(number)
         self._loaded_count = len(self.data)
-        self._metadata = {**cassette.get("metadata", {}), **self._metadata}
-        self.rewound = True
+        self._metadata = {**(cassette.get("metadata") or {}), **self._metadata}
+        self.write_protected = self.record_mode in ("none", "once")
 
     def save(self) -> None:
         """Write what was recorded, without secrets and held to the contract; nothing if nothing was.
@@ -241,35 +310,65 @@ class MLTaskCassette(Cassette):
         with self._lock:
             if not self.dirty:
                 return
-            kept = self.data[: self._loaded_count]
-            recorded = self.data[self._loaded_count :]
-            if self.record_mode is RecordMode.ALL:
-                anew = {key_of(request.method, request.uri, request.body_bytes) for request, _ in recorded}
-                kept = [one for one in kept if key_of(one[0].method, one[0].uri, one[0].body_bytes) not in anew]
-            text = seal(
-                self._path, [*kept, *recorded], self._metadata, replacing=self._replacing, dialect=self._dialect
-            )
-            store.write(self._path, text)
+            self._in_order()
+            store.update(self._path, self._sealed)
             self.dirty = False
 
-    def _save(self, force: bool = False) -> None:
-        self.dirty = self.dirty or force
-        self.save()
+    def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:
+        """Add what was recorded to what the file holds now, which may be more than was loaded: others record, too."""
+        from mltask_fixtures.cassette.seal import seal
+
+        recorded = self.data[self._loaded_count :]
+        kept = [] if self._anew or current is None else _exchanges(current)
+        if self.record_mode == "all":
+            anew = {_key(request) for request, _ in recorded}
+            old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
+            kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
+        metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
+        return seal(
+            self._path,
+            [*kept, *recorded],
+            metadata,
+            replacing=self._replacing,
+            dialect=self._dialect,
+            allowed_secrets=self.allowed_secrets,
+        )
+
+    def _in_order(self) -> None:
+        """Sort what was recorded; see `order`."""
+        self.data[self._loaded_count :] = sorted(
+            self.data[self._loaded_count :], key=lambda kept: self._order.rank(kept[0].place, _shown(kept[0]))
+        )
+
+
+def _exchanges(cassette: Mapping[str, Any]) -> list[tuple[Request, dict[str, Any]]]:
+    """Take the exchanges out of vcrpy's dict of a cassette."""
+    return [
+        (Request(**interaction["request"]), decoded(interaction["response"]))
+        for interaction in cassette["interactions"]
+    ]
+
+
+def _key(request: Request) -> Key:
+    return key_of(request.method, request.uri, request.body_bytes)
 
 
 def answer_of(response: Mapping[str, Any]) -> Answer:
     """Take an answer out of vcrpy's dict."""
-    headers = tuple(
-        (name, str(value))
-        for name, values in response["headers"].items()
-        for value in (values if isinstance(values, (list, tuple)) else [values])
-        if name.lower() != "transfer-encoding"
-    )
+    body: bytes = response["body"]["string"]
+    headers = []
+    for name, values in response["headers"].items():
+        lower = name.lower()
+        if lower == "transfer-encoding":
+            continue
+        if lower == "content-length" and body:
+            values = [str(len(body))]  # noqa: PLW2901 - a body that was edited by hand may have another
+        headers += [(name, str(value)) for value in (values if isinstance(values, (list, tuple)) else [values])]
     status = response["status"]
-    return Answer(status["code"], status["message"], headers, response["body"]["string"])
+    return Answer(status["code"], status["message"] or "", tuple(headers), body)
 
 
-def _shown(request: Request) -> str:
+def _shown(request: Any) -> str:
     return str(key_of(request.method, request.uri, request.body_bytes))[:300]
 
 

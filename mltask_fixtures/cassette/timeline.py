@@ -11,8 +11,12 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from mltask_fixtures.cassette.recording import Recording
+
 _TASK: Final = re.compile(r".*/_plugins/_ml/tasks/(?!_search$)([^/]+)/?")
 _PREFIX: Final = "/_plugins/_ml/"
+ABSENT: Final = "(absent)"
+"""Stands for the value of a field that a body does not have."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,48 @@ def timeline(exchanges: Iterable[Seen]) -> Iterator[Step]:
         held = step
     if held is not None:
         yield held
+
+
+def seen_in(recording: Recording) -> Iterator[Seen]:
+    """Look at each exchange of a recording, and hold it to the dialect of the recording's server.
+
+    Example:
+        >>> from mltask_fixtures.cassette import load
+        >>> [seen.status for seen in seen_in(load("3.6.0/unknown-task-id"))]
+        [404]
+    """
+    from mltask_fixtures.cassette.judge import judge
+
+    for one in recording.interactions:
+        response = one.response
+        findings = len(judge([one], recording.dialect))
+        yield Seen(one.t_ms, one.request.method, one.request.uri, response.status, body_of(response.body), findings)
+
+
+def changes(exchanges: Iterable[Seen]) -> dict[str, dict[str, list[Any]]]:
+    """Tell of each polled task which values its fields had, one after the other, where they changed.
+
+    A field that a body did not have is `ABSENT`.
+
+    Example:
+        >>> polls = [Seen(t, "GET", "/_plugins/_ml/tasks/x", 200, {"state": word}, 0) for t, word in enumerate("AAB")]
+        >>> changes(polls)
+        {'x': {'state': ['A', 'B']}}
+    """
+    bodies: dict[str, list[Mapping[str, Any]]] = {}
+    for seen in exchanges:
+        task_id = polled_task(seen.method, seen.uri)
+        if task_id and isinstance(seen.body, dict) and "state" in seen.body:
+            bodies.setdefault(task_id, []).append(seen.body)
+    return {task_id: _changing(polls) for task_id, polls in bodies.items()}
+
+
+def _changing(polls: list[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    values: dict[str, list[Any]] = {}
+    for key in dict.fromkeys(key for body in polls for key in body):
+        said = [body.get(key, ABSENT) for body in polls]
+        values[key] = [value for number, value in enumerate(said) if not number or value != said[number - 1]]
+    return {key: said for key, said in values.items() if len(said) > 1}
 
 
 def polled_task(method: str, uri: str) -> str | None:

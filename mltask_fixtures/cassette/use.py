@@ -16,12 +16,15 @@ from mltask_fixtures.cassette.intercept import intercepting
 from mltask_fixtures.cassette.replay import RECORD_MODES, MLTaskCassette, NoRecordedAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _FOLDER: Final = "cassettes"
+
+put_to_use: Final[set[Path]] = set()
+"""The files that were opened for replay or recording in this process; the plugin finds those that never are."""
 
 
 class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name does
@@ -41,11 +44,13 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
             goes where it says.
         folder: where names are looked up and recordings are written; `cassettes` here by default.
         allowed_hosts: addresses that may be connected to while a recording is replayed.
+        allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
 
     Raises:
         UnknownCassetteError: there is no such recording, and none is to be made; the error names the nearest.
         DamagedCassetteError: the file is no whole cassette.
         InvalidCassetteError: it holds what no server says; the error names interaction and field.
+        SecretFoundError: at the end, if what was recorded looks like a secret; nothing was written.
         NoRecordedAnswerError: at the end, if a request was not answered and the error was swallowed on its way.
 
     Example:
@@ -64,6 +69,7 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         upstream: str | None = None,
         folder: str | os.PathLike[str] | None = None,
         allowed_hosts: tuple[str, ...] = (),
+        allow_secrets: Iterable[str] = (),
     ) -> None:
         """Take the options; nothing is read until the block begins."""
         if record not in RECORD_MODES:
@@ -73,6 +79,7 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         self._name = Path(name) if isinstance(name, os.PathLike) else name
         self._record = record
         self._options: dict[str, Any] = {"strict": strict, "upstream": upstream, "allowed_hosts": allowed_hosts}
+        self._options["allow_secrets"] = tuple(allow_secrets)
         self._folder = Path(folder) if folder is not None else Path(_FOLDER)
         self._entered: list[ExitStack] = []
 
@@ -134,6 +141,9 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
             record = "none"
         if record == "none":
             own = store.find(self._name, self._folder)
+        elif own.resolve().is_relative_to(store.bundled_folder().resolve()):
+            raise WrongUseError(f"{own} comes with the package and is never written to; give the cassette another name")
+        put_to_use.add(own)
         return MLTaskCassette(own, record=record, **self._options)
 
 
@@ -158,6 +168,7 @@ def recording(
     metadata: Mapping[str, Any],
     replace: Mapping[str, str] | None = None,
     dialect: str | None = None,
+    allow_secrets: Iterable[str] = (),
 ) -> Iterator[MLTaskCassette]:
     """Record what is done inside into a file, in place of an older one; nothing is written after an error.
 
@@ -166,12 +177,22 @@ def recording(
         metadata: what the recording says of itself; it can be added to inside.
         replace: texts, and what the recording shows in their place.
         dialect: to judge it by; None finds it out.
+        allow_secrets: the fingerprints of values that look like secrets and are none.
 
     Raises:
+        SecretFoundError: something looks like a secret; the older file stays.
         InvalidCassetteError: an answer is none that this server gives; the older file stays.
         OutsideError: it cannot be written; the older file stays.
     """
-    cassette = MLTaskCassette(path, record="all", replacing=replace, metadata=metadata, dialect=dialect, anew=True)
+    cassette = MLTaskCassette(
+        path,
+        record="all",
+        replacing=replace,
+        metadata=metadata,
+        dialect=dialect,
+        anew=True,
+        allow_secrets=allow_secrets,
+    )
     with intercepting(cassette):
         yield cassette
     cassette.save()

@@ -9,6 +9,7 @@ import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -19,12 +20,19 @@ from mltask_fixtures._errors import MLTaskFixturesError, OutsideError
 _COMMANDS = {
     "check": "check",
     "cluster": "cluster",
+    "convert": "convert",
+    "coverage": "coverage",
     "demo": "demo",
+    "diff": "diff",
     "generate": "generate",
     "lifecycle": "lifecycle",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
+    "redact": "redact",
+    "schema": "schema",
     "serve": "serve",
+    "show": "show",
+    "verify": "verify",
 }
 """The commands, and the module of each."""
 _INTERRUPTED = 130
@@ -49,7 +57,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mltask-fixtures")
 def commands() -> None:
-    r"""Test code that polls OpenSearch ML Commons tasks, on traffic that a real cluster sent.
+    """Test code that polls OpenSearch ML Commons tasks, on traffic that a real cluster sent.
 
     \b
     Example:
@@ -63,6 +71,9 @@ def main(args: list[str] | None = None) -> NoReturn:
     Args:
         args: the words after the program's name; the process's own by default.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding than UTF-8
     try:
         code = commands.main(args, prog_name="mltask-fixtures", standalone_mode=False)
         sys.stdout.flush()
@@ -75,8 +86,10 @@ def main(args: list[str] | None = None) -> NoReturn:
     except MLTaskFixturesError as error:
         _tell(str(error))
         sys.exit(error.exit_code)
+    except SystemExit:
+        sys.exit(0)  # click's way when the reader of stdout has gone, as in `... | head`
     except BrokenPipeError:
-        # The reader has gone, as in `... | head`; what the interpreter still holds must not be written again.
+        # The same, seen by us; what the interpreter still holds must not be written again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,21 @@ import click
 from mltask_fixtures._errors import WrongUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mltask_fixtures.cassette import Recording
     from mltask_fixtures.contract import Finding
+
+_MOST = 1000
+"""Findings of one file that are told; a file of another kind has one in every line."""
+
+
+@dataclass
+class _Verdict:
+    """What was found in a file, and what else there is to know of it."""
+
+    findings: list[Finding]
+    notes: list[str] = field(default_factory=list)
 
 
 @click.command(name="check")
@@ -21,49 +35,123 @@ if TYPE_CHECKING:
 @click.option("--dialect", metavar="NAME", help="documented, a server line or a version.  [default: documented]")
 @click.option("--json", "as_json", is_flag=True, help="Write the findings as JSON.")
 def command(files: tuple[str, ...], dialect: str | None, as_json: bool) -> None:
-    r"""List everything in which task bodies or recordings disagree with a dialect.
+    """List everything in which task bodies or recordings disagree with a dialect.
 
-    A FILE holds one body as JSON, or a recording; `-` is one body on stdin. A recording is judged by the dialect of the
-    server that it was made with, unless --dialect says otherwise.
+    A FILE holds one body as JSON, a body in each line, or a recording; `-` is stdin. A recording is judged by the
+    dialect of the server that it was made with, unless --dialect says otherwise.
 
     \b
     Example:
-      curl -s localhost:9200/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
+      mltask-fixtures check cassettes/*.json
+      curl -s $URL/_plugins/_ml/tasks/$ID | mltask-fixtures check --dialect 2.19 -
     """
-    findings = {name: _findings(name, dialect) for name in files}
+    verdicts = {name: _verdict(name, dialect) for name in files}
     if as_json:
-        click.echo(json.dumps({name: [asdict(finding) for finding in found] for name, found in findings.items()}))
-    for name, found in findings.items() if not as_json else ():
-        click.echo(f"{name}: {'fine' if not found else 'found'}")
-        for finding in found:
+        click.echo(json.dumps([{"file": name, **asdict(verdict)} for name, verdict in verdicts.items()], indent=2))
+    for name, verdict in verdicts.items() if not as_json else ():
+        click.echo(f"{name}: {'fine' if not verdict.findings else 'found'}")
+        for finding in verdict.findings:
             click.echo(f"  - {finding}")
-    if any(findings.values()):
+        for note in verdict.notes:
+            click.echo(f"  note: {note}")
+    if any(verdict.findings for verdict in verdicts.values()):
         click.get_current_context().exit(1)
 
 
-def _findings(name: str, dialect: str | None) -> list[Finding]:
+def _verdict(name: str, dialect: str | None) -> _Verdict:
     from mltask_fixtures.contract import DIALECTS, check
 
     if dialect is not None:
         DIALECTS[dialect]
     text = sys.stdin.buffer.read() if name == "-" else _read(Path(name))
-    if name != "-" and _is_recording(text):
-        from mltask_fixtures.cassette import findings_of
+    recording = _recording(name, text)
+    if recording is not None:
+        from mltask_fixtures.cassette.judge import judge
 
-        return findings_of(Path(name), dialect=dialect)
-    return check(text, dialect or "documented")
+        findings = judge(recording.interactions, dialect or recording.dialect)
+        return _limited(_Verdict(findings, list(_notes(recording, dialect))))
+    if _is_lines(text):
+        return _of_lines(text, dialect or "documented")
+    return _Verdict(check(text, dialect or "documented"))
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise WrongUseError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise WrongUseError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _is_recording(text: bytes) -> bool:
+def _recording(name: str, text: bytes) -> Recording | None:
+    """Read the text as a recording; None if it is something else."""
+    from mltask_fixtures.cassette import format as our_format
+    from mltask_fixtures.cassette import store
+    from mltask_fixtures.cassette.recording import from_dict
+
     try:
         values: Any = json.loads(text)
     except (ValueError, RecursionError):
-        return b"interactions:" in text
-    return isinstance(values, dict) and "interactions" in values
+        if b"interactions:" not in text:
+            return None
+        if name == "-":
+            raise WrongUseError("a YAML recording is read from a file, not from stdin") from None
+        return from_dict(Path(name), store.read(Path(name)))
+    if not isinstance(values, dict) or "interactions" not in values:
+        return None
+    if name != "-":
+        return from_dict(Path(name), store.read(Path(name)))
+    try:
+        return from_dict(Path(name), our_format.deserialize(text.decode()))
+    except ValueError as error:
+        raise WrongUseError(f"stdin is no whole recording: {error}") from None
+
+
+def _notes(recording: Recording, dialect: str | None) -> Iterator[str]:
+    """Tell what one should know of a recording that is no fault of it."""
+    from mltask_fixtures.cassette import store
+    from mltask_fixtures.contract import DIALECTS, UnknownDialectError
+
+    if recording.path.is_file() and store.edited(recording.path):
+        yield "edited since it was written"
+    if recording.metadata.get("synthetic"):
+        yield "synthetic: no server sent this"
+    if dialect is None and recording.dialect is None:
+        yield "nothing says which server it is of, so the models alone judged it; --dialect names one"
+    elif dialect is None:
+        try:
+            DIALECTS[str(recording.dialect)]
+        except UnknownDialectError:
+            yield f"no dialect is known for its server {recording.dialect}, so the models alone judged it"
+
+
+def _is_lines(text: bytes) -> bool:
+    """Tell bodies of which each has a line of its own from one body."""
+    first, _, rest = text.lstrip().partition(b"\n")
+    if not first.startswith(b"{") or not rest.strip():
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _of_lines(text: bytes, dialect: str) -> _Verdict:
+    from mltask_fixtures.contract import check
+
+    verdict = _Verdict([])
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            verdict.findings += [
+                replace(finding, field=f"line {number}: {finding.field}") for finding in check(line, dialect)
+            ]
+        if len(verdict.findings) > _MOST:
+            break
+    return _limited(verdict)
+
+
+def _limited(verdict: _Verdict) -> _Verdict:
+    if len(verdict.findings) > _MOST:
+        left_out = f"there are more than {_MOST} findings; the rest is left out"
+        return _Verdict(verdict.findings[:_MOST], [*verdict.notes, left_out])
+    return verdict

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import click
+
+from mltask_fixtures.cli import _timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,20 +15,20 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from mltask_fixtures.cassette import Interaction, Recording
-    from mltask_fixtures.cassette.timeline import Seen, Step
+    from mltask_fixtures.cassette.timeline import Seen
 
 _SHOWN: Final = ("3.6.0/train-kmeans-completed", "3.6.0/register-deploy-sparse-tokenizer")
 _NOWHERE: Final = "http://opensearch.invalid:9200"
 """A host that cannot exist: what answers is the recording."""
-_NARROW: Final = 100
+_FIRST_ERROR: Final = 400
 
 
 @click.command(name="demo")
 def command() -> None:
-    r"""Replay two recorded lifecycles under opensearch-py and show them as timelines.
+    """Replay two recorded lifecycles under opensearch-py and show them as timelines.
 
     An asynchronous k-means training, and a model that is registered and then deployed, as an OpenSearch 3.6.0 server
-    answered them. Nothing leaves the process.
+    answered them. Nothing leaves the process. In a pipe, ids are written in full and each step has one line.
 
     \b
     Example:
@@ -57,7 +58,7 @@ def _replayed(name: str, recording: Recording) -> Iterator[Seen]:
             status, body = _ask(client, exchange)
             request = exchange.request
             task_id = polled_task(request.method, request.uri)
-            findings = check(body, dialect, task_id=task_id) if task_id and status < 400 else []  # noqa: PLR2004 - no error
+            findings = check(body, dialect, task_id=task_id) if task_id and status < _FIRST_ERROR else []
             yield Seen(exchange.t_ms, request.method, request.uri, status, body, len(findings))
 
 
@@ -79,52 +80,15 @@ def _ask(client: OpenSearch, exchange: Interaction) -> tuple[int, Any]:
 
 
 def _show(name: str, recording: Recording, exchanges: list[Seen]) -> int:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from mltask_fixtures.cassette.timeline import timeline
 
-    console = Console()
-    narrow = console.width < _NARROW
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1))
-    table.add_column("t/ms", justify="right", no_wrap=True)
-    table.add_column("request", overflow="fold")
-    table.add_column("state", no_wrap=True)
-    table.add_column("model_id", overflow="fold")
-    table.add_column("changed", overflow="fold")
-    table.add_column("check", no_wrap=True)
-    names: dict[str, str] = {}
-    for step in timeline(exchanges):
-        table.add_row(*_row(step, names if narrow else None))
-    console.print(f"[bold]{name}[/bold]", highlight=False)
-    server = recording.metadata["server"]["version"]
-    console.print(f"OpenSearch {server}, recorded {recording.metadata['recorded_at']}", highlight=False)
-    console.print(table)
+    columns = _timeline.width()
+    click.secho(name, bold=True)
+    click.echo(f"OpenSearch {recording.metadata['server']['version']}, recorded {recording.metadata['recorded_at']}")
+    for line in _timeline.lines(timeline(exchanges), columns):
+        click.echo(line)
     found = sum(seen.findings for seen in exchanges)
-    asked = len(exchanges)
     verdict = f"all agree with the dialect {recording.metadata['dialect']}" if not found else f"{found} findings"
-    console.print(
-        f"{asked} requests replayed under opensearch-py, none reached a network; {verdict}\n", highlight=False
-    )
+    told = f"{len(exchanges)} requests replayed under opensearch-py, none reached a network; {verdict}"
+    click.echo(_timeline.folded(told, columns) + "\n")
     return found
-
-
-def _row(step: Step, names: dict[str, str] | None) -> tuple[str, ...]:
-    request, model_id = step.request, step.model_id
-    if names is not None:
-        # A narrow terminal has no room for ids of twenty characters in every line.
-        request = re.sub(r"[\w-]{7}B[\w-]{12}", lambda match: match[0][:4] + "…", request)
-        model_id = model_id[:4] + "…" if model_id else ""
-    if step.polls > 1:
-        request += f" (x{step.polls})"
-    state = f"{step.state} {step.status}" if step.status >= 400 else step.state  # noqa: PLR2004 - the first error
-    changed = ", ".join(step.changed)
-    return (
-        f"{step.t_ms:.0f}",
-        request,
-        state,
-        model_id,
-        changed,
-        "fine" if not step.findings else f"{step.findings} found",
-    )

@@ -1,49 +1,75 @@
-"""`mltask-fixtures list`: the recordings that come with the package."""
+"""`mltask-fixtures list`: the recordings that come with the package, or those of a folder."""
 
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mltask_fixtures._errors import MLTaskFixturesError, WrongUseError
+from mltask_fixtures.cli import _timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 @click.command(name="list")
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write the list as JSON.")
-def command(as_json: bool) -> None:
-    r"""List the bundled recordings: name, states that were seen, and what happens.
+def command(folder: Path | None, as_json: bool) -> None:
+    """List the bundled recordings, or those in FOLDER: name, states that were seen, and what happens.
+
+    In a pipe, each is one line of three fields with tabs between them. A damaged file is listed as such; the exit code
+    is 1 then.
 
     \b
     Example:
       mltask-fixtures list
+      mltask-fixtures list tests/cassettes
     """
-    from mltask_fixtures.cassette import bundled, store
-
-    rows = []
-    for name in bundled():
-        metadata = store.read(store.find(name)).get("metadata", {})
-        rows.append({"name": name, **metadata})
+    rows = list(_rows(folder))
+    columns = _timeline.width()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-    elif sys.stdout.isatty():
-        _table(rows)
+    elif columns is None:
+        for row in rows:
+            click.echo("\t".join([row["name"], _states(row), _sentence(row)]))
     else:
         for row in rows:
-            click.echo("\t".join([row["name"], _states(row), row.get("description", "")]))
+            click.secho(row["name"], bold=True)
+            for text in filter(None, (_states(row), _sentence(row))):
+                click.echo(_timeline.folded(f"  {text}", columns, "    "))
+    if any("damaged" in row for row in rows):
+        click.get_current_context().exit(1)
 
 
-def _states(row: dict[str, object]) -> str:
+def _rows(folder: Path | None) -> Iterator[dict[str, Any]]:
+    from mltask_fixtures.cassette import store
+
+    if folder is None:
+        names = [(name, store.find(name)) for name in store.bundled()]
+    elif folder.is_dir():
+        files = sorted(path for path in folder.rglob("*") if path.suffix in store.SUFFIXES and path.is_file())
+        names = [(path.relative_to(folder).as_posix(), path) for path in files]
+    else:
+        raise WrongUseError(
+            f"{folder} is a file; `show` shows it" if folder.exists() else f"there is no folder {folder}"
+        )
+    for name, path in names:
+        try:
+            yield {"name": name, **(store.read(path).get("metadata") or {})}
+        except MLTaskFixturesError as error:
+            yield {"name": name, "damaged": str(error)}
+
+
+def _states(row: dict[str, Any]) -> str:
     states = row.get("states")
     if not isinstance(states, dict):
         return ""
-    return "; ".join(f"{task_type} {' '.join(seen)}" for task_type, seen in states.items())
+    return "; ".join(f"{task_type} {' '.join(map(str, seen))}" for task_type, seen in states.items())
 
 
-def _table(rows: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("name", "states", "what happens", box=None)
-    for row in rows:
-        table.add_row(str(row["name"]), _states(row), str(row.get("description", "")))
-    Console().print(table)
+def _sentence(row: dict[str, Any]) -> str:
+    return f"damaged: {row['damaged']}" if "damaged" in row else str(row.get("description", ""))

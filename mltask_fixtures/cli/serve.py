@@ -11,7 +11,7 @@ import click
 @click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
 @click.option("--port", type=click.IntRange(0, 65535), default=9200, show_default=True, help="0 takes a free one.")
 def command(recordings: tuple[str, ...], port: int) -> None:
-    r"""Answer on 127.0.0.1 with what recordings hold, until Ctrl-C.
+    """Answer on 127.0.0.1 with what recordings hold, until Ctrl-C.
 
     A RECORDING is a name that `list` shows, or a file. Polls of a task are answered in order, and the last one holds.
 

@@ -11,15 +11,35 @@ from typing import TYPE_CHECKING
 from mltask_fixtures._errors import OutsideError
 
 if TYPE_CHECKING:
-    from mltask_fixtures.cluster.node import Node, Status, start, status, stop
+    from mltask_fixtures.cluster.clusters import ANY_PORT, Status, isolated, logs, restart, start, status, stop
+    from mltask_fixtures.cluster.node import Node
     from mltask_fixtures.cluster.report import Report
+    from mltask_fixtures.cluster.served import Served, versions
     from mltask_fixtures.cluster.servers import NEWEST, SERVERS, Server
 
-__all__ = ["NEWEST", "SERVERS", "Node", "Report", "Server", "Status", "start", "status", "stop"]
+__all__ = [
+    "ANY_PORT",
+    "NEWEST",
+    "SERVERS",
+    "Node",
+    "Report",
+    "Served",
+    "Server",
+    "Status",
+    "isolated",
+    "logs",
+    "restart",
+    "start",
+    "status",
+    "stop",
+    "versions",
+]
 
 _HOMES = {
     **dict.fromkeys(("NEWEST", "SERVERS", "Server"), "servers"),
-    **dict.fromkeys(("Node", "Status", "start", "status", "stop"), "node"),
+    **dict.fromkeys(("ANY_PORT", "Status", "isolated", "logs", "restart", "start", "status", "stop"), "clusters"),
+    **dict.fromkeys(("Served", "versions"), "served"),
+    "Node": "node",
     "Report": "report",
 }
 _EXTRA = {"filelock", "platformdirs", "psutil"}

@@ -1,7 +1,7 @@
 """Where servers are kept and run, and as whom.
 
-The home has `servers/<version>/` for what is installed (whole or absent), `nodes/<version>/` for what a running
-node needs and writes, and `<version>.lock`.
+The home has `servers/<version>/` for what is installed (whole or absent), `nodes/<cluster>/` for what a running
+cluster needs and writes, `nodes/<cluster>@2/` for its second node, and `<version>.lock`, `<cluster>.cluster.lock`.
 """
 
 from __future__ import annotations
@@ -117,15 +117,15 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, version: str, report: Report) -> Iterator[None]:
-    """Keep other processes away from this version in this home for the while."""
-    lock = filelock.FileLock(folder / f"{version}.lock")
+def locked(folder: Path, lock: str, report: Report, *, what: str) -> Iterator[None]:
+    """Keep other processes away from this part of the home for the while; `what` names it in words."""
+    held = filelock.FileLock(folder / f"{lock}.lock")
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except filelock.Timeout:
-        report.say(f"another process is at work on {version} in {folder}: waiting for it")
-        lock.acquire()
+        report.say(f"another process is at work on {what} in {folder}: waiting for it")
+        held.acquire()
     try:
         yield
     finally:
-        lock.release()
+        held.release()

@@ -37,6 +37,8 @@ _REMEDIES = (
     (r"No space left on device", "make room on the disk and run this again."),
 )
 
+_WARNING = "[WARN "  # a healthy 3.x node warns of a "Missing plugin" that it can do without
+
 _LOUD = re.compile(r"\b(?:fatal|error|exception)\b|Exception", re.IGNORECASE)
 
 
@@ -50,8 +52,9 @@ def telling_line(log: Path) -> tuple[str, str]:
         lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
     except FileNotFoundError:
         lines = []
+    grave = [line for line in lines if _WARNING not in line]
     for pattern, remedy in _REMEDIES:
-        for line in lines:
+        for line in grave:
             if re.search(pattern, line, re.IGNORECASE):
                 return line, remedy
     loud = [line for line in lines if _LOUD.search(line)] or [line for line in lines if line]

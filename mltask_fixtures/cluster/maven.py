@@ -65,6 +65,55 @@ def fetch_jars(module: Module, folder: Path, *, java: Java, report: Report) -> l
     return sorted(folder.glob("*.jar"))
 
 
+def serves(artifact: Artifact, folder: Path, *, java: Java, report: Report) -> bool:
+    """Whether Maven finds this zip in a repository of its settings; a download that begins says so and is ended.
+
+    Args:
+        artifact: the zip.
+        folder: a scratch folder.
+        java: for a Maven that finds none itself.
+        report: told about nothing but what fails.
+
+    Raises:
+        OutsideError: no `mvn`, or it could not ask.
+    """
+    goal = [f"{_PLUGIN}:copy", f"-Dartifact={artifact.coordinates}", f"-DoutputDirectory={folder}"]
+    try:
+        _mvn(goal, artifact.coordinates, folder, java=java, report=_Begun(report))
+    except _BegunError:
+        return True
+    except NotServedError:
+        return False
+    return True
+
+
+class NotServedError(OutsideError):
+    """No repository of Maven's settings has an artefact."""
+
+
+class _BegunError(Exception):
+    """A download has begun: somebody serves it."""
+
+
+class _Begun:
+    """The report that ends a download as soon as it has begun."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def say(self, text: str) -> None:
+        self._report.say(text)
+
+    def seen(self, state: str) -> None:
+        self._report.seen(state)
+
+    def transfer(self, what: str, done: float, total: float) -> None:  # noqa: ARG002 - what a report takes
+        raise _BegunError
+
+    def step(self, what: str, done: int, total: int) -> None:
+        self._report.step(what, done, total)
+
+
 def mvn() -> str:
     """The path of the user's `mvn`.
 
@@ -90,7 +139,7 @@ def _mvn(goal: Sequence[str], coordinates: str, folder: Path, *, java: Java, rep
         # Maven keeps a failure of earlier for a day; what was missing then may be there now.
         code, lines = _run([*command, "--update-snapshots"], folder, environment, coordinates, report)
     if code:
-        raise OutsideError(_failure(coordinates, lines))
+        raise _failure(coordinates, lines)
 
 
 def _run(
@@ -134,15 +183,15 @@ def _listen(output: Iterable[str], what: str, report: Report) -> list[str]:
     return kept
 
 
-def _failure(coordinates: str, lines: list[str]) -> str:
+def _failure(coordinates: str, lines: list[str]) -> OutsideError:
     errors = [line.removeprefix("[ERROR]").strip() for line in lines if line.startswith("[ERROR]")]
     reason = (errors or [line for line in lines if line] or ["it said nothing"])[0].removesuffix("-> [Help 1]").strip()
     if _NOT_SERVED.search(reason):
-        return (
+        return NotServedError(
             f"{coordinates} is not served: Maven looked for it in every repository of its settings and did not find it "
             f"({reason}). Add a repository or mirror that has it to Maven's settings.xml, or take another --server."
         )
-    return (
+    return OutsideError(
         f"Maven could not fetch {coordinates}: {reason}. Look at the network, the proxy and Maven's settings.xml, "
         "then run this again; what was downloaded whole is kept."
     )

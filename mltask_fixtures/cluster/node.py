@@ -1,4 +1,4 @@
-"""Start a node, remember it, say how it is, and stop that node and no other."""
+"""One node: laid out, launched, waited for, remembered, ended; that process and no other."""
 
 from __future__ import annotations
 
@@ -10,41 +10,35 @@ import shutil
 import socket
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from mltask_fixtures._errors import OutsideError, WrongUseError
-from mltask_fixtures.cluster import servers
-from mltask_fixtures.cluster.home import account, home, locked, make_folder, prepare_home
-from mltask_fixtures.cluster.install import install, installed
-from mltask_fixtures.cluster.java import Java, find_java, has_module
+from mltask_fixtures._errors import OutsideError
+from mltask_fixtures.cluster.home import account, make_folder
+from mltask_fixtures.cluster.java import Java, has_module
 from mltask_fixtures.cluster.log import telling_line
-from mltask_fixtures.cluster.report import SILENCE
 
 if TYPE_CHECKING:
-    from mltask_fixtures.cluster.report import Report
-    from mltask_fixtures.cluster.servers import Server
+    from collections.abc import Mapping
 
 HOST = "127.0.0.1"
-DEFAULT_PORT = 9200
 
-_START_TIMEOUT = 180  # seconds; 24 s were measured on two busy cores
+_START_TIMEOUT = 180  # seconds; 26 s were measured on two busy cores
 _STOP_TIMEOUT = 30  # seconds until a node that does not end is killed
 _POLL = 0.25  # seconds
 _SAME_START = 2.0  # seconds: a process's start is known that well; no system hands out a pid again so soon
 
 _VECTOR = "jdk.incubator.vector"
 
-_SETTINGS = """cluster.name: mltask-fixtures
-node.name: mltask-fixtures
+_SETTINGS = """cluster.name: {cluster}
+node.name: {node}
 network.host: {host}
 http.port: {port}
 path.data: {folder}/data
 path.logs: {folder}/logs
-discovery.type: single-node
 cluster.routing.allocation.disk.threshold_enabled: false
 plugins.ml_commons.only_run_on_ml_node: false
 plugins.ml_commons.allow_registering_model_via_url: true
@@ -63,6 +57,8 @@ class Node:
         pid: its process.
         started: when that process started, seconds since 1970; pid and start together name a process for ever.
         log: what it prints.
+        cluster: the name of the cluster that it is part of.
+        network: the network namespace that it runs in, "" for the computer's own.
     """
 
     server: str
@@ -70,128 +66,58 @@ class Node:
     pid: int
     started: float
     log: str
+    cluster: str = ""
+    network: str = ""
 
     @property
     def port(self) -> int:
         """The port that it answers on."""
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def folder(self) -> Path:
+        """The folder of what it needs and writes."""
+        return Path(self.log).parents[1]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How one server version is doing on this computer.
+class Plan:
+    """What a node that is to be started is made of.
 
     Args:
         server: the version of OpenSearch.
-        state: `absent`, `installed`, `starting` (runs, does not answer yet) or `running`.
-        node: what runs, if anything does.
-        folder: where it is or would be installed.
+        cluster: the name of the cluster that it will be part of.
+        folder: of what it needs and writes.
+        port: for HTTP, on 127.0.0.1.
+        transport: the ports on which all nodes of the cluster talk to each other, its own among them.
+        own: which of these is its own.
+        settings: more lines of its opensearch.yml.
+        java_options: more options of its Java.
+        network: the network namespace that it starts in, "" for the computer's own.
     """
 
     server: str
-    state: str
-    node: Node | None
-    folder: str
+    cluster: str
+    folder: Path
+    port: int
+    transport: tuple[int, ...]
+    own: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    java_options: tuple[str, ...] = ()
+    network: str = ""
 
 
-def start(version: str = servers.NEWEST, *, port: int | None = None, report: Report = SILENCE) -> Node:
-    """Put up one node of OpenSearch with ML Commons on loopback, and wait until ML Commons answers.
-
-    It is downloaded and assembled first where it is not installed. It starts with an empty data folder. Called by
-    root it runs as an unprivileged account. Starting what runs already is fine and changes nothing.
-
-    Args:
-        version: one of `servers.SERVERS`.
-        port: the HTTP port on 127.0.0.1; None means 9200, or where it runs already.
-        report: told about each step.
-
-    Returns:
-        The node, answering.
-
-    Raises:
-        WrongUseError: unknown version, or it runs already on another port.
-        OutsideError: no Java or Maven, port in use, disk full, no network, or the node died; nothing is left running.
-
-    Example:
-        >>> node = start("3.6.0", port=9210)  # doctest: +SKIP
-        >>> node.url  # doctest: +SKIP
-        'http://127.0.0.1:9210'
-    """
-    server = servers.find(version)
-    folder = prepare_home()
-    with locked(folder, version, report):
-        if node := _remembered(folder, version):
-            if port not in {None, node.port}:
-                raise WrongUseError(
-                    f"{version} runs already, on {node.url}: use that one, or stop it first (cluster down)."
-                )
-            report.say(f"{version} runs already on {node.url} (pid {node.pid})")
-            if not _answers(node.url):
-                _wait(psutil.Process(node.pid), node)
-            return node
-        port = port or DEFAULT_PORT
-        _check_port(port)
-        java = find_java(server)
-        root = install(server, folder, java=java, report=report)
-        report.say(f"starting OpenSearch {version} with Java {java.major} of {java.home}")
-        return _launch(server, root, folder / "nodes" / version, java, port)
+# ---- what is remembered: nodes/<name>/node.json
 
 
-def stop(version: str | None = None, *, report: Report = SILENCE) -> list[Node]:
-    """Stop the node of this version, or all that this package started; never anything else.
-
-    Args:
-        version: one of `servers.SERVERS`; None means every one.
-        report: told about each step.
-
-    Returns:
-        The nodes that ran and are stopped. Their data is gone; what is installed stays.
-
-    Raises:
-        WrongUseError: unknown version.
-        OutsideError: a node belongs to another user.
-    """
-    wanted = [servers.find(version).version] if version else list(servers.SERVERS)
-    folder = home()
-    stopped = []
-    for one in wanted:
-        if not (folder / "nodes" / one).exists():
-            continue
-        with locked(folder, one, report):
-            if node := _remembered(folder, one):
-                report.say(f"stopping {one} (pid {node.pid})")
-                _end(node)
-                stopped.append(node)
-            shutil.rmtree(folder / "nodes" / one, ignore_errors=True)
-    return stopped
-
-
-def status() -> list[Status]:
-    """How each known server version is doing on this computer, oldest version first."""
-    folder = home()
-    return [_status(server, folder) for server in servers.SERVERS.values()]
-
-
-def _status(server: Server, folder: Path) -> Status:
-    node = _remembered(folder, server.version)
-    if node:
-        state = "running" if _answers(node.url) else "starting"
-    else:
-        state = "installed" if installed(server, folder) else "absent"
-    return Status(server=server.version, state=state, node=node, folder=str(folder / "servers" / server.version))
-
-
-# ---- what is remembered: nodes/<version>/node.json
-
-
-def _remembered(folder: Path, version: str) -> Node | None:
-    """The node of this version that this package started, if that very process still runs."""
+def remembered(folder: Path) -> Node | None:
+    """The node of this folder that this package started, if that very process still runs."""
     try:
-        fields = json.loads((folder / "nodes" / version / "node.json").read_text(encoding="utf-8"))
-        node = Node(**fields)
+        fields = json.loads((folder / "node.json").read_text(encoding="utf-8"))
+        node = Node(**{"cluster": fields["server"], **fields})
         process = psutil.Process(node.pid)
         reused = abs(process.create_time() - node.started) > _SAME_START
-    except (FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, psutil.NoSuchProcess):
         return None
     return None if reused or _ended(process) else node
 
@@ -205,11 +131,21 @@ def _remember(folder: Path, node: Node) -> None:
 # ---- starting
 
 
-def _launch(server: Server, root: Path, folder: Path, java: Java, port: int) -> Node:
+def launch(plan: Plan, root: Path, java: Java) -> Node:
+    """Start a new, empty node, and do not wait for it; `wait` does."""
+    _lay_out(plan, root, java)
+    return _run(plan.folder, root, java, server=plan.server, port=plan.port, cluster=plan.cluster, network=plan.network)
+
+
+def relaunch(node: Node, root: Path, java: Java) -> Node:
+    """Start a node that has ended once more, with the data that it had, and do not wait for it."""
+    return _run(node.folder, root, java, server=node.server, port=node.port, cluster=node.cluster, network=node.network)
+
+
+def _run(folder: Path, root: Path, java: Java, *, server: str, port: int, cluster: str, network: str) -> Node:
     runs_as = account()
-    _lay_out(root, folder, java, port)
     log = folder / "logs" / "console.log"
-    with log.open("wb") as console:
+    with log.open("ab") as console:
         process = subprocess.Popen(  # noqa: S603 - the server that we installed
             [root / "bin" / "opensearch"],
             cwd=root,
@@ -224,36 +160,52 @@ def _launch(server: Server, root: Path, folder: Path, java: Java, port: int) -> 
     process.returncode = 0  # it is meant to outlive us: without this, subprocess warns when we end
     try:
         node = Node(
-            server=server.version,
+            server=server,
             url=f"http://{HOST}:{port}",
             pid=handle.pid,
             started=handle.create_time(),
             log=str(log),
+            cluster=cluster,
+            network=network,
         )
         _remember(folder, node)
-        _wait(handle, node)
     except BaseException:  # Ctrl-C as well: nothing is left running
         _kill(handle)
-        (folder / "node.json").unlink(missing_ok=True)
         raise
     return node
 
 
-def _lay_out(root: Path, folder: Path, java: Java, port: int) -> None:
+def _lay_out(plan: Plan, root: Path, java: Java) -> None:
     """Make the folder of a new, empty node; the account that runs it owns what is below."""
-    runs_as = account()
+    runs_as, folder = account(), plan.folder
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
     shutil.copytree(root / "config", folder / "config")
     for name in ("data", "logs", "tmp"):
         (folder / name).mkdir()
-    settings = _SETTINGS.format(host=HOST, port=port, folder=folder)
-    (folder / "config" / "opensearch.yml").write_text(settings, encoding="utf-8")
+    (folder / "config" / "opensearch.yml").write_text(_settings(plan), encoding="utf-8")
     options = folder / "config" / "jvm.options"
-    options.write_text(_jvm_options(options.read_text(encoding="utf-8"), java), encoding="utf-8")
+    text = _jvm_options(options.read_text(encoding="utf-8"), java)
+    options.write_text(text + "".join(f"{option}\n" for option in plan.java_options), encoding="utf-8")
     if runs_as:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, runs_as.uid, runs_as.gid)
+
+
+def _settings(plan: Plan) -> str:
+    """The text of the node's opensearch.yml."""
+    ports, alone = plan.transport, len(plan.transport) == 1
+    names = ["mltask-fixtures"] if alone else [f"mltask-fixtures-{number}" for number, _ in enumerate(ports, 1)]
+    cluster = "mltask-fixtures" if alone else f"mltask-fixtures-{plan.cluster}"
+    text = _SETTINGS.format(cluster=cluster, node=names[plan.own], host=HOST, port=plan.port, folder=plan.folder)
+    # The default range, 9300 and up, would take a port that another cluster's HTTP is about to have.
+    more: dict[str, Any] = {"transport.port": ports[plan.own]}
+    if alone:
+        more["discovery.type"] = "single-node"
+    else:
+        more["discovery.seed_hosts"] = [f"{HOST}:{port}" for port in ports]
+        more["cluster.initial_cluster_manager_nodes"] = names[:1]
+    return text + "".join(f"{name}: {json.dumps(value)}\n" for name, value in {**more, **plan.settings}.items())
 
 
 def _jvm_options(text: str, java: Java) -> str:
@@ -278,15 +230,21 @@ def _environment(folder: Path, java: Java) -> dict[str, str]:
     }
 
 
-def _check_port(port: int) -> None:
-    if _is_free(port):
+def check_port(port: int) -> None:
+    """See that nobody listens on this port of loopback.
+
+    Raises:
+        OutsideError: somebody does; the text proposes another port.
+    """
+    if is_free(port):
         return
-    free = next((other for other in range(port + 1, min(port + 200, 65536)) if _is_free(other)), None)
+    free = next((other for other in range(port + 1, min(port + 200, 65536)) if is_free(other)), None)
     advice = f"choose another, such as --port {free}" if free else "choose another with --port"
     raise OutsideError(f"port {port} on {HOST} is in use by another program: {advice}, or end that program.")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on this port of loopback."""
     with socket.socket() as probe:
         # As the server does: a port whose last connection has just closed is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -297,26 +255,45 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _wait(process: psutil.Process, node: Node) -> None:
-    """Wait until ML Commons answers.
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on just now."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def wait(*nodes: Node) -> None:
+    """Wait until ML Commons answers on each of these nodes, and all of them have formed one cluster.
 
     Raises:
-        OutsideError: the node died, or does not answer in time.
+        OutsideError: one died, or does not answer in time.
     """
-    log = Path(node.log)
     end = time.monotonic() + _START_TIMEOUT
-    while not _answers(node.url):
-        if _ended(process):
-            line, remedy = telling_line(log)
-            said = f"its log says: {line!r}" if line else "it printed nothing"
-            raise OutsideError(f"OpenSearch {node.server} died at start; {said}. What to do: {remedy} The log: {log}")
+    while silent := [node for node in nodes if not answers(node.url, nodes=len(nodes))]:
+        for node in nodes:
+            if not _alive(node):
+                line, remedy = telling_line(Path(node.log))
+                said = f"its log says: {line!r}" if line else "it printed nothing"
+                raise OutsideError(
+                    f"OpenSearch {node.server} died at start; {said}. What to do: {remedy} The log: {node.log}"
+                )
         if time.monotonic() > end:
-            line, _ = telling_line(log)
+            line, _ = telling_line(Path(silent[0].log))
             raise OutsideError(
-                f"OpenSearch {node.server} started but ML Commons did not answer within {_START_TIMEOUT} s. "
-                f"The last that its log says: {line!r}. Is the computer very busy? Then run this again. The log: {log}",
+                f"OpenSearch {silent[0].server} started but ML Commons did not answer within {_START_TIMEOUT} s. "
+                f"The last that its log says: {line!r}. Is the computer very busy? Then run this again. "
+                f"The log: {silent[0].log}",
             )
         time.sleep(_POLL)
+
+
+def _alive(node: Node) -> bool:
+    try:
+        return not _ended(psutil.Process(node.pid))
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _ended(process: psutil.Process) -> bool:
@@ -326,10 +303,12 @@ def _ended(process: psutil.Process) -> bool:
         return True
 
 
-def _answers(url: str) -> bool:
-    """Whether the cluster has formed, and ML Commons is in it and answers."""
+def answers(url: str, *, nodes: int = 1) -> bool:
+    """Whether the cluster has formed with this many nodes, and ML Commons is in it and answers."""
     health = _get(url, "/_cluster/health")
     if not isinstance(health, dict) or health.get("status") not in {"green", "yellow"}:
+        return False
+    if health.get("number_of_nodes", 1) < nodes:
         return False
     plugins = _get(url, "/_cat/plugins?format=json")
     if not any(plugin.get("component") == "opensearch-ml" for plugin in plugins or []):
@@ -354,15 +333,31 @@ def _get(url: str, path: str) -> Any:
 # ---- ending
 
 
-def _end(node: Node) -> None:
+def end(node: Node, *, grace: float = _STOP_TIMEOUT) -> None:
+    """End this node: asked first, made to after `grace` seconds.
+
+    Raises:
+        OutsideError: it belongs to another user.
+    """
     try:
-        _kill(psutil.Process(node.pid), grace=_STOP_TIMEOUT)
+        _kill(psutil.Process(node.pid), grace=grace)
     except psutil.AccessDenied as denied:
         raise OutsideError(
             f"process {node.pid} belongs to another user: stop {node.server} as the one who started it."
         ) from denied
     except psutil.NoSuchProcess:
         return  # it ended by itself just now
+
+
+def crash(node: Node) -> None:
+    """End this node as a power failure would: at once, and nothing is written any more."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(node.pid)
+        family = [*process.children(recursive=True), process]
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=10)
 
 
 def _kill(process: psutil.Process, *, grace: float = 5) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,24 +11,30 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from mltask_fixtures import __version__
-from mltask_fixtures._errors import OutsideError, WrongUseError
+from mltask_fixtures._errors import MLTaskFixturesError, OutsideError, WrongUseError
 from mltask_fixtures.cluster.report import SILENCE
-from mltask_fixtures.cluster.scenario import MissedError, Stage, scenarios
+from mltask_fixtures.cluster.scenario import MissedError, Need, Stage, scenarios
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from opensearchpy import OpenSearch
 
+    from mltask_fixtures.cassette import InvalidCassetteError
     from mltask_fixtures.cluster.report import Report
     from mltask_fixtures.cluster.scenario import Scenario
 
-# Some states last a few milliseconds; a scenario in which one was missed is played again.
-ATTEMPTS = 5
+TAKES_NO_MODEL = "plugins.ml_commons.max_model_on_node"
+"""The setting that, at 0 in a node's own file, makes it refuse local models."""
 
+JUDGED_BY_MODELS = "models"
+"""What a recording says as its dialect that none describes; no dialect has that name."""
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEUTRAL_URL = "http://127.0.0.1:9200"
 _TIMEOUT = 60  # seconds for one answer
+_SHOWN = 2000  # characters of a body in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,9 @@ class Cluster:
         version: of OpenSearch, to the patch.
         distribution: `opensearch`.
         plugins: name and version of each, sorted.
+        offers: what it has beside ML Commons.
+        name: of the cluster, where the recorder started it.
+        allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded from it.
     """
 
     url: str
@@ -49,6 +59,9 @@ class Cluster:
     version: str = ""
     distribution: str = ""
     plugins: tuple[str, ...] = ()
+    offers: frozenset[Need] = frozenset()
+    name: str = ""
+    allow_secrets: tuple[str, ...] = ()
 
     def connect(self) -> OpenSearch:
         """A new client, without a connection yet."""
@@ -85,12 +98,13 @@ def choose(names: Iterable[str], *, every: bool = False) -> list[Scenario]:
     return chosen
 
 
-def look_at(url: str, *, insecure: bool = False) -> Cluster:
+def look_at(url: str, *, insecure: bool = False, name: str = "") -> Cluster:
     """See which server this is, and that ML Commons is there.
 
     Args:
         url: of the cluster; user and password may stand in it.
         insecure: accept a certificate that nobody vouches for.
+        name: of the cluster, where the recorder started it and may crash it.
 
     Raises:
         WrongUseError: not a URL.
@@ -102,6 +116,7 @@ def look_at(url: str, *, insecure: bool = False) -> Cluster:
         with _in_words(cluster.url):
             about = client.info()
             plugins = client.cat.plugins(params={"format": "json"})
+            nodes = _settings_of_nodes(client)
     finally:
         client.close()
     version = about.get("version", {}) if isinstance(about, dict) else {}
@@ -121,19 +136,50 @@ def look_at(url: str, *, insecure: bool = False) -> Cluster:
         version=version["number"],
         distribution=version["distribution"],
         plugins=names,
+        offers=_offers(cluster.url, nodes, own=bool(name)),
+        name=name,
     )
 
 
-def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report = SILENCE) -> Path:
+def _settings_of_nodes(client: OpenSearch) -> list[Mapping[str, Any]]:
+    """The settings of each node; none where the cluster does not tell."""
+    from opensearchpy.exceptions import OpenSearchException
+
+    try:
+        about = client.nodes.info(params={"flat_settings": "true", "filter_path": "nodes.*.settings"})
+    except OpenSearchException:
+        return []
+    return [node.get("settings", {}) for node in about.get("nodes", {}).values()]
+
+
+def _offers(url: str, nodes: Sequence[Mapping[str, Any]], *, own: bool) -> frozenset[Need]:
+    """What a cluster has beside ML Commons."""
+    from mltask_fixtures.cluster import namespace
+
+    offers = {Need.OWN_NODE} if own else set()
+    if urlsplit(url).hostname in _LOOPBACK:
+        offers.add(Need.THIS_COMPUTER)
+        if namespace.inside():
+            offers.add(Need.ISOLATION)
+    refusing = [settings for settings in nodes if str(settings.get(TAKES_NO_MODEL)) == "0"]
+    if len(nodes) > 1 and len(refusing) == 1:
+        offers.add(Need.TWO_NODES)
+    return frozenset(offers)
+
+
+def record(
+    scenario: Scenario, cluster: Cluster, output: Path, *, normalise: bool = True, report: Report = SILENCE
+) -> Path:
     """Play this scenario on this cluster and save what went over the wire.
 
-    It is played anew, up to five times, while a state that it has to show was missed. What it made on the cluster is
+    It is played anew, a few times, while a state that it has to show was missed. What it made on the cluster is
     removed again. Unless all is well no file is written and an older one stays.
 
     Args:
         scenario: what to play.
         cluster: where, see `look_at`.
         output: the folder of recordings; the file is `<server version>/<scenario>.json` below.
+        normalise: whether ids, times and whatever else luck decides are replaced, see `cassette.normalise`.
         report: told about each state when it is seen.
 
     Returns:
@@ -149,32 +195,122 @@ def record(scenario: Scenario, cluster: Cluster, output: Path, *, report: Report
         >>> record(scenarios()["unknown-task-id"], cluster, Path("cassettes"))  # doctest: +SKIP
         PosixPath('cassettes/3.6.0/unknown-task-id.json')
     """
-    if not scenario.runs_on(cluster.version):
-        raise WrongUseError(f"{scenario.name} needs OpenSearch {scenario.since} or newer; this is {cluster.version}.")
-    path = output / cluster.version / f"{scenario.name}.json"
-    for attempt in range(1, ATTEMPTS + 1):
+    if why := scenario.left_out(cluster.version, cluster.offers):
+        raise WrongUseError(f"{scenario.name} {why}; this is OpenSearch {cluster.version} on {cluster.url}.")
+    path = path_of(scenario, cluster.version, output)
+    for attempt in range(1, scenario.attempts + 1):
         report.say(f"{scenario.name} on {cluster.version}" + (f", attempt {attempt}" if attempt > 1 else ""))
         try:
-            with _in_words(cluster.url), Stage(cluster.connect, _captured(scenario, cluster, path), report) as stage:
+            with _in_words(cluster.url), _stage(scenario, cluster, path, report, normalise=normalise) as stage:
                 stage.set(scenario.settings)
                 scenario.play(stage)
         except MissedError as missed:
-            if attempt == ATTEMPTS:
-                raise MissedError(f"{scenario.name}, played {ATTEMPTS} times: {missed}") from missed
+            if attempt == scenario.attempts:
+                raise MissedError(f"{scenario.name}, played {attempt} times: {missed}") from missed
         else:
             break
     return path
 
 
-def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
-    from mltask_fixtures.cassette import recording
+def record_each(
+    chosen: Sequence[Scenario], cluster: Cluster, output: Path, *, normalise: bool = True, report: Report = SILENCE
+) -> Iterator[Path]:
+    """Record these scenarios one after the other; one that fails does not keep the others.
+
+    Args:
+        chosen: what to play; those that crash the node come last.
+        cluster: where, see `look_at`.
+        output: the folder of recordings.
+        normalise: as `record` takes it.
+        report: told about each step.
+
+    Yields:
+        Each file, when it is written.
+
+    Raises:
+        MLTaskFixturesError: some were not recorded, whose older files stay; the text names them.
+        OutsideError: the cluster died, and the rest was not tried.
+    """
+    failed: dict[str, MLTaskFixturesError] = {}
+    in_order = sorted(chosen, key=lambda scenario: Need.OWN_NODE in scenario.needs)
+    for number, scenario in enumerate(in_order):
+        report.step(scenario.name, number, len(in_order))
+        try:
+            path = record(scenario, cluster, output, normalise=normalise, report=report)
+        except MLTaskFixturesError as error:
+            if len(in_order) == 1:
+                raise
+            failed[scenario.name] = error
+            report.say(f"{scenario.name} was not recorded: {error}")
+            try:
+                look_at_again(cluster)
+            except OutsideError as gone:
+                rest = len(in_order) - number - 1
+                raise OutsideError(
+                    f"the cluster died while {scenario.name} was played: {gone} "
+                    f"{rest} more were not tried; what was recorded before is kept, and no older file was touched."
+                ) from error
+        else:
+            yield path
+    if failed:
+        worst = min(failed.values(), key=lambda error: error.exit_code)
+        raise NotRecordedError(list(failed), len(in_order), exit_code=worst.exit_code)
+
+
+def look_at_again(cluster: Cluster) -> None:
+    """See that this cluster still answers.
+
+    Raises:
+        OutsideError: it does not.
+    """
+    client = cluster.connect()
+    try:
+        with _in_words(cluster.url):
+            client.info()
+    finally:
+        client.close()
+
+
+def path_of(scenario: Scenario, version: str, output: Path) -> Path:
+    """Where the recording of this scenario on a server of this version belongs.
+
+    Example:
+        >>> path_of(scenarios()["unknown-task-id"], "3.6.0", Path("cassettes")).as_posix()
+        'cassettes/3.6.0/unknown-task-id.json'
+    """
+    folder = output / "synthetic" if scenario.synthetic else output
+    return folder / version / f"{scenario.name}.json"
+
+
+def _stage(scenario: Scenario, cluster: Cluster, path: Path, report: Report, *, normalise: bool) -> Stage:
+    def crash() -> None:
+        from mltask_fixtures.cluster.clusters import restart
+
+        restart(cluster.name, report=report)
+
+    return Stage(
+        cluster.connect,
+        _captured(scenario, cluster, path, normalise=normalise),
+        report,
+        version=cluster.version,
+        offers=cluster.offers,
+        crash=crash if cluster.name else None,
+    )
+
+
+def _captured(scenario: Scenario, cluster: Cluster, path: Path, *, normalise: bool) -> Any:
+    from mltask_fixtures.cassette import InvalidCassetteError, recording
+    from mltask_fixtures.cassette.normalise import stabilise
     from mltask_fixtures.contract import DIALECTS
+
+    dialect = scenario.dialect or cluster.version
 
     @contextmanager
     def capture(stage: Stage) -> Iterator[None]:
         metadata = {
             "scenario": scenario.name,
             "description": scenario.sentence,
+            **({"synthetic": scenario.synthetic} if scenario.synthetic else {}),
             "server": {
                 "version": cluster.version,
                 "distribution": cluster.distribution,
@@ -182,15 +318,49 @@ def _captured(scenario: Scenario, cluster: Cluster, path: Path) -> Any:
             },
             "tool": {"mltask-fixtures": __version__},
             "recorded_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "dialect": DIALECTS[cluster.version].name,
+            "dialect": dialect if dialect == JUDGED_BY_MODELS else DIALECTS[dialect].name,
         }
         shown_as = {**stage.shown_as, cluster.url: _NEUTRAL_URL}
-        with recording(path, metadata=metadata, replace=shown_as, dialect=cluster.version) as kept:
-            yield
-            stage.check(scenario.must_see)
-            kept.metadata["states"] = stage.states
+        answers: Sequence[tuple[Any, Mapping[str, Any]]] = ()
+        try:
+            with recording(
+                path, metadata=metadata, replace=shown_as, dialect=dialect, allow_secrets=cluster.allow_secrets
+            ) as kept:
+                answers = kept.data
+                yield
+                stage.check(scenario.must_see)
+                kept.metadata["states"] = stage.states
+                if normalise:
+                    stabilise(kept, promised=scenario.must_see, replacing=shown_as, dialect=dialect)
+        except InvalidCassetteError as invalid:
+            raise UnexpectedAnswerError(scenario.name, invalid, [answer for _, answer in answers]) from invalid
 
     return capture
+
+
+class NotRecordedError(MLTaskFixturesError):
+    """Some scenarios of several were not recorded."""
+
+    def __init__(self, names: Sequence[str], of: int, *, exit_code: int) -> None:
+        """Take the names, of how many, and the exit code that fits."""
+        self.names, self.exit_code = list(names), exit_code
+        super().__init__(f"{len(names)} of {of} were not recorded, their older files stay: {', '.join(names)}.")
+
+
+class UnexpectedAnswerError(MLTaskFixturesError):
+    """A server said what its dialect does not have; the text shows the findings and the body."""
+
+    def __init__(self, scenario: str, invalid: InvalidCassetteError, answers: list[Mapping[str, Any]]) -> None:
+        """Take the findings, and all answers of the recording."""
+        numbers = dict.fromkeys(
+            re.findall(r"^interaction (\d+) ", "\n".join(one.field for one in invalid.findings), re.MULTILINE)
+        )
+        bodies = [bytes(answers[int(number) - 1]["body"]["string"]) for number in numbers]
+        shown = [body.decode("utf-8", "replace")[:_SHOWN] for body in dict.fromkeys(bodies)]
+        super().__init__(
+            f"{scenario}: the server contradicts its dialect, nothing was written. {invalid}\n"
+            + "\n".join(f"  {body}" for body in shown[:3])
+        )
 
 
 def _address(url: str, *, insecure: bool) -> Cluster:

@@ -11,8 +11,14 @@ class Report(Protocol):
     def say(self, text: str) -> None:
         """Take one sentence about what happens now."""
 
+    def seen(self, state: str) -> None:
+        """Take a state that a task was just seen in."""
+
     def transfer(self, what: str, done: float, total: float) -> None:
         """Take how much of a download has arrived, both in bytes."""
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Take what is begun now, and how many of all are done."""
 
 
 class Silence:
@@ -21,7 +27,13 @@ class Silence:
     def say(self, text: str) -> None:
         """Drop it."""
 
+    def seen(self, state: str) -> None:
+        """Drop it."""
+
     def transfer(self, what: str, done: float, total: float) -> None:
+        """Drop it."""
+
+    def step(self, what: str, done: int, total: int) -> None:
         """Drop it."""
 
 

@@ -113,6 +113,18 @@ SERVERS = {
 NEWEST = list(SERVERS)[-1]
 
 
+def parts(version: str) -> tuple[Artifact, ...]:
+    """The zips of which a server of this version would be made, known here or not.
+
+    Example:
+        >>> [part.coordinates for part in parts("2.11.0")][0]
+        'org.opensearch.distribution.integ-test-zip:opensearch:2.11.0:zip'
+    """
+    if version in SERVERS:
+        return SERVERS[version].artifacts
+    return _artifacts(version, server=0, job_scheduler=0, ml=0)
+
+
 def find(version: str) -> Server:
     """The server of this version.
 

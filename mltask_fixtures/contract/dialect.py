@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
@@ -136,6 +136,8 @@ class Dialect:
     content_type: str = "application/json; charset=UTF-8"
     version_header: bool = False
     """Whether every answer carries `X-OpenSearch-Version`."""
+    plans: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What `agree` has made ready of these rules so far."""
 
     def pairs(self) -> list[tuple[TaskType, TaskState]]:
         """List every (task type, state) that the dialect can show, in the vocabulary's order.

@@ -9,13 +9,14 @@ Source: `TimeBasedUUIDGenerator` and `RandomBasedUUIDGenerator` of the OpenSearc
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import b2a_base64
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import NamedTuple
 
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{7}B[A-Za-z0-9_-]{12}")
 _NODE_ID = re.compile(r"[A-Za-z0-9_-]{8}[QRST][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_STANDARD = str.maketrans("-_", "+/")
 _TIME_HIGH_BYTE = 1
 """The highest of a time's six bytes from November 2004 to September 2039."""
 
@@ -57,14 +58,32 @@ def decode_document_id(document_id: str) -> DocumentId | None:
         >>> decode_document_id("l7lamX8BO5w8y8Ra2oty").time
         1647545342578
     """
-    raw = urlsafe_b64decode(document_id) if _DOCUMENT_ID.fullmatch(document_id) else None
-    if raw is None or raw[5] != _TIME_HIGH_BYTE:
+    raw = _raw(document_id)
+    if raw is None:
         return None
-    return DocumentId(
-        time=int.from_bytes(bytes((raw[5], raw[4], raw[3], raw[2], raw[12], raw[14])), "big"),
-        sequence=raw[1] << 16 | raw[13] << 8 | raw[0],
-        mac=raw[6:12],
-    )
+    return DocumentId(time=_time(raw), sequence=raw[1] << 16 | raw[13] << 8 | raw[0], mac=raw[6:12])
+
+
+def minted_at(document_id: str) -> int | None:
+    """Give the time that a task id or model id holds, in ms since the epoch; None if it is no such id.
+
+    Example:
+        >>> minted_at("l7lamX8BO5w8y8Ra2oty")
+        1647545342578
+    """
+    raw = _raw(document_id)
+    return None if raw is None else _time(raw)
+
+
+def _raw(document_id: str) -> bytes | None:
+    if not _DOCUMENT_ID.fullmatch(document_id):
+        return None
+    raw = a2b_base64(document_id.translate(_STANDARD))
+    return raw if raw[5] == _TIME_HIGH_BYTE else None
+
+
+def _time(raw: bytes) -> int:
+    return raw[5] << 40 | raw[4] << 32 | raw[3] << 24 | raw[2] << 16 | raw[12] << 8 | raw[14]
 
 
 def mint_node_id(random_bytes: bytes) -> str:

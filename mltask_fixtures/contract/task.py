@@ -36,6 +36,8 @@ LAST_TIME = 4_102_444_800_000
 """2100-01-01, in ms since the epoch: what lies beyond was not counted in milliseconds."""
 LONGEST_TEXT = 1_048_576
 """Characters in one text; far above any message that a server was seen to send."""
+LONGEST_ID = 512
+"""Characters in one id; a server's own have 20 or 22, names of hidden models more."""
 
 WIRE_ORDER = (
     "task_id",
@@ -70,7 +72,7 @@ class _AbsentNotNull:
 
 _Optional = _AbsentNotNull()
 _Text: TypeAlias = Annotated[StrictStr, Field(max_length=LONGEST_TEXT)]
-_Id: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=512)]
+_Id: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_ID)]
 _Time: TypeAlias = Annotated[int, Field(strict=True, ge=FIRST_TIME, le=LAST_TIME)]
 
 

@@ -10,6 +10,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from mltask_fixtures.cassette.match import Key, key_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,13 +66,13 @@ class Answers:
     def __init__(self, dialect: Dialect) -> None:
         """Take the dialect whose words answer what was neither recorded nor added."""
         self.dialect = dialect
-        self._recorded: defaultdict[tuple[str, str], _Sequence] = defaultdict(_Sequence)
+        self._recorded: defaultdict[Key, _Sequence] = defaultdict(_Sequence)
         self._tasks: defaultdict[str, _Sequence] = defaultdict(_Sequence)
 
-    def record(self, method: str, path: str, answer: Answer) -> None:
+    def record(self, request: Key, answer: Answer) -> None:
         """Answer this request with this; with several, in their order."""
         headers = {name: value for name, value in answer.headers.items() if name.lower() not in _NOT_REPEATED}
-        self._recorded[method, path].answers.append(Answer(answer.status, headers, answer.body))
+        self._recorded[request].answers.append(Answer(answer.status, headers, answer.body))
 
     def add(self, task_id: str, body: bytes) -> None:
         """Show one more snapshot of a task."""
@@ -83,10 +85,10 @@ class Answers:
         body = {"error": {"root_cause": [cause], **cause}, "status": status}
         self._tasks[task_id].faults[at] = self._json(status, json.dumps(body, separators=(",", ":")).encode())
 
-    def find(self, method: str, path: str) -> Answer:
-        """Give the next answer for a request."""
-        if (method, path) in self._recorded:
-            return self._recorded[method, path].next()
+    def find(self, method: str, path: str, body: bytes) -> Answer:
+        """Give the next answer for a request; the path has its query."""
+        if sequence := self._recorded.get(key_of(method, path, body)):
+            return sequence.next()
         route, _, _query = path.partition("?")
         task = _TASK.fullmatch(route)
         if task is None:

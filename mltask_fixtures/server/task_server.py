@@ -6,9 +6,9 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 from mltask_fixtures._errors import OutsideError, WrongUseError
+from mltask_fixtures.cassette.match import key_of
 from mltask_fixtures.contract import DIALECTS, Dialect, InvalidTaskError, Task, check, mint_document_id
 from mltask_fixtures.server.answers import Answer, Answers, Received
 
@@ -57,11 +57,10 @@ class TaskServer:
         self._answers = Answers(DIALECTS[dialect] if isinstance(dialect, str) else dialect)
         for recording in loaded:
             for exchange in recording.interactions:
-                url = urlsplit(exchange.request.uri)
-                path = f"{url.path}?{url.query}" if url.query else url.path
-                response = exchange.response
+                request, response = exchange.request, exchange.response
                 self._answers.record(
-                    exchange.request.method, path, Answer(response.status, response.headers, response.body)
+                    key_of(request.method, request.uri, request.body),
+                    Answer(response.status, response.headers, response.body),
                 )
         self._port = port
         self._added = 0
@@ -165,7 +164,7 @@ class TaskServer:
             path += "?" + scope["query_string"].decode()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         self.requests.append(Received(scope["method"], path, headers, body))
-        answer = self._answers.find(scope["method"], path)
+        answer = self._answers.find(scope["method"], path, body)
         said = {"content-length": str(len(answer.body)), **answer.headers}
         if "x-opaque-id" in headers:
             said = {"X-Opaque-Id": headers["x-opaque-id"], **said}

@@ -18,7 +18,7 @@ import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import psutil
 import pytest
@@ -44,17 +44,24 @@ servers.SERVERS["9.9.9"] = servers.Server(
 """
 
 NODE = """
-import http.server, pathlib, re, sys
-port = int(re.search(r"http.port: (\\d+)", pathlib.Path(sys.argv[1], "opensearch.yml").read_text())[1])
+import http.server, json, pathlib, re, sys
+settings = pathlib.Path(sys.argv[1], "opensearch.yml").read_text()
+port = int(re.search(r"http.port: (\\d+)", settings)[1])
+nodes = len(re.findall(r"127.0.0.1:", settings)) or 1  # of discovery.seed_hosts
 ANSWERS = {
-    "/_cluster/health": b'{"status":"green"}',
+    "/_cluster/health": b'{"status":"green","number_of_nodes":%d}' % nodes,
     "/_cat/plugins?format=json": b'[{"component":"opensearch-ml","version":"9.9.9.0"}]',
     "/_plugins/_ml/profile": b"{}",
+    "/": b'{"version":{"number":"3.6.0","distribution":"opensearch"}}',
 }
+NODES = {"a": {"settings": {}}, "b": {"settings": {"plugins.ml_commons.max_model_on_node": "0"}}}
+if nodes == 2:
+    ANSWERS["/_nodes?flat_settings=true&filter_path=nodes.%2A.settings"] = json.dumps({"nodes": NODES}).encode()
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = ANSWERS.get(self.path, b"")
         self.send_response(200 if body else 404)
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -164,8 +171,11 @@ class Bench:
         return process
 
 
+DIES, HANGS = 0, -1
+
+
 class _Cluster(BaseHTTPRequestHandler):
-    """Answers from a script, and keeps what it was asked."""
+    """Answers from a script, and keeps what it was asked; in place of a status it may die, or hang."""
 
     protocol_version = "HTTP/1.1"
 
@@ -175,6 +185,13 @@ class _Cluster(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, self.path.partition("?")[0], json.loads(body) if body else None))
         answers = self.server.answers.get(f"{self.command} {self.path.partition('?')[0]}", [(404, {"error": "no"})])
         status, answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if status == DIES:
+            self.close_connection = True
+            return
+        if status == HANGS:
+            self.server.hangs.set()
+            self.server.over.wait(60)
+            return
         text = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -193,9 +210,11 @@ def answering():
     """A server that answers from `answers` and keeps what it was asked in `asked`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Cluster)
     server.answers, server.asked = {}, []
+    server.hangs, server.over = Event(), Event()
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
     thread.join()

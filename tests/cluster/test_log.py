@@ -20,3 +20,15 @@ def test_a_quiet_log_gives_its_last_line(tmp_path):
 def test_no_log_is_no_line(tmp_path):
     """A node may die before it writes anything."""
     assert telling_line(tmp_path / "none.log")[0] == ""
+
+
+def test_a_warning_is_not_what_a_node_died_of(tmp_path):
+    """A healthy 3.x node warns of a plugin that it can do without."""
+    log = tmp_path / "console.log"
+    log.write_text(
+        "[t][WARN ][x] Missing plugin [opensearch-security], dependency of [opensearch-ml]\nBindException: Address already in use\n"
+    )
+    assert telling_line(log) == (
+        "BindException: Address already in use",
+        "another program took the port: choose one with --port.",
+    )

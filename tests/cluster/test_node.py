@@ -12,6 +12,7 @@ import pytest
 
 from mltask_fixtures import cluster
 from mltask_fixtures._errors import OutsideError, WrongUseError
+from mltask_fixtures.cluster import clusters
 from mltask_fixtures.cluster import node as room
 from mltask_fixtures.cluster.home import account, home
 
@@ -61,7 +62,7 @@ def test_starting_twice_is_fine(bench, free_port):
 
 
 def test_starting_on_another_port_what_runs_already_is_refused(bench, free_port):
-    """There is one node of a version; the error says where it is."""
+    """A name is one cluster; the error says where it is."""
     cluster.start(bench.version, port=free_port)
     with pytest.raises(WrongUseError, match=f"runs already, on http://127.0.0.1:{free_port}"):
         cluster.start(bench.version, port=free_port + 1)
@@ -211,3 +212,88 @@ def test_a_home_that_the_account_cannot_enter_is_refused(monkeypatch, tmp_path, 
     monkeypatch.setenv("MLTASK_FIXTURES_HOME", str(closed / "home"))
     with pytest.raises(OutsideError, match="cannot enter"):
         cluster.start("3.6.0", port=free_port)
+
+
+def test_several_clusters_of_one_version_run_side_by_side(bench, free_port):
+    """Each under its name, with its own folder; stopping one leaves the other."""
+    first = cluster.start(bench.version, port=free_port)
+    other = cluster.start(bench.version, name="other", port=cluster.ANY_PORT)
+    assert {one.name: one.state for one in cluster.status() if one.server == bench.version} == {
+        bench.version: "running",
+        "other": "running",
+    }
+    assert cluster.stop("other") == [other]
+    assert status(bench).nodes == (first,)
+
+
+def test_a_cluster_of_two_nodes_gives_each_its_own_settings(bench, free_port):
+    """They know each other's ports, and only the second has what was meant for it."""
+    first = cluster.start(bench.version, port=free_port, nodes=2, settings=[{}, {"a.b": 0}])
+    nodes = status(bench).nodes
+    assert nodes[0] == first
+    assert len({node.pid for node in nodes}) == len({node.port for node in nodes}) == 2
+    texts = [(node.folder / "config" / "opensearch.yml").read_text() for node in nodes]
+    assert ["a.b: 0\n" in text for text in texts] == [False, True]
+    seeds = [[line for line in text.splitlines() if "seed_hosts" in line] for text in texts]
+    assert seeds[0] == seeds[1]
+    assert all("single-node" not in text for text in texts)
+    assert set(cluster.stop(bench.version)) == set(nodes)
+    assert not any(psutil.pid_exists(node.pid) for node in nodes)
+
+
+def test_a_second_node_that_dies_takes_the_first_with_it(bench, free_port):
+    """All or nothing: no half cluster is left running."""
+    bench.serve_server('case "$OPENSEARCH_PATH_CONF" in *@2*) exit 1;; esac\nexec sleep 600\n')
+    room_before = {process.pid for process in psutil.process_iter()}
+    with pytest.raises(OutsideError, match="died at start"):
+        cluster.start(bench.version, port=free_port, nodes=2)
+    left = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid not in room_before and process.info["cmdline"] == ["sleep", "600"]
+    ]
+    assert left == []
+    assert status(bench).state == "installed"
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "a@2", "-x", "x" * 42])
+def test_an_impossible_name_is_refused(bench, name):
+    """It is the name of a folder."""
+    with pytest.raises(WrongUseError, match="cannot be a cluster's name"):
+        clusters._checked(name)
+
+
+def test_a_name_that_another_version_has_is_refused(bench, free_port):
+    """The error says what runs under it."""
+    cluster.start(bench.version, name="mine", port=free_port)
+    with pytest.raises(WrongUseError, match=r"runs already, with 9\.9\.9"):
+        cluster.start("3.6.0", name="mine")
+
+
+def test_an_unknown_cluster_cannot_be_stopped(bench, free_port):
+    """The error names those that there are."""
+    cluster.start(bench.version, name="mine", port=free_port)
+    with pytest.raises(WrongUseError, match="there is mine"):
+        cluster.stop("yours")
+
+
+def test_the_logs_of_a_cluster_are_found_also_after_it_died(bench, free_port):
+    """The first node's first."""
+    bench.serve_server("echo I die; exit 1\n")
+    with pytest.raises(OutsideError):
+        cluster.start(bench.version, port=free_port)
+    (log,) = cluster.logs()
+    assert log.read_text() == "I die\n"
+    with pytest.raises(WrongUseError, match="there is no cluster 'other'"):
+        cluster.logs("other")
+
+
+def test_a_crash_keeps_the_data_and_the_port(bench, free_port):
+    """Kill -9 and up again: another process, the same folder."""
+    node = cluster.start(bench.version, port=free_port)
+    (node.folder / "data" / "kept").write_text("x")
+    again = cluster.restart(bench.version)
+    assert again.pid != node.pid
+    assert again.url == node.url
+    assert (node.folder / "data" / "kept").read_text() == "x"
+    assert status(bench).node == again

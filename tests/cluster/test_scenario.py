@@ -1,50 +1,117 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 import pytest
-from opensearchpy import OpenSearch
+from opensearchpy import OpenSearch, TransportError
 
+from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.cluster import SERVERS
 from mltask_fixtures.cluster import scenario as room
+from mltask_fixtures.cluster.record import path_of
 from mltask_fixtures.cluster.report import SILENCE
-from mltask_fixtures.cluster.scenario import MissedError, Scenario, Stage, scenarios
+from mltask_fixtures.cluster.scenario import MissedError, Need, Scenario, Stage, scenarios
 from mltask_fixtures.contract import DIALECTS, TaskState, TaskType
 
 EVERY = pytest.mark.parametrize("one", scenarios().values(), ids=lambda one: one.name)
+ROOT = Path(room.__file__).parents[2]
 
 
 @EVERY
 def test_each_scenario_declares_itself_whole(one):
-    """A name that is its file's, a sentence, and something to play."""
-    module = import_module(f"mltask_fixtures.cluster.scenarios.{one.name.replace('-', '_')}")
-    assert module.SCENARIO is one
+    """A name for a file, a sentence, something to play, and a server on which it plays."""
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", one.name)
     assert one.sentence.endswith(".")
     assert callable(one.play)
+    assert any(one.runs_on(version) for version in SERVERS)
+
+
+def test_no_two_scenarios_have_one_name():
+    """The second would hide the first."""
+    names = list(Path(room.__file__).with_name("scenarios").glob("[a-z]*.py"))
+    modules = [import_module(f"mltask_fixtures.cluster.scenarios.{path.stem}") for path in names]
+    declared = [one for module in modules for one in getattr(module, "SCENARIOS", None) or (module.SCENARIO,)]
+    assert len(declared) == len(scenarios())
 
 
 @EVERY
 @pytest.mark.parametrize("version", SERVERS)
 def test_each_scenario_wants_only_what_the_server_can_show(one, version):
-    """A state that the dialect knows not would be waited for in vain."""
+    """A state that the dialect knows not would be waited for in vain; a synthetic one is what no server shows."""
+    if not one.runs_on(version):
+        pytest.skip("does not play there")
     pairs = DIALECTS[version].pairs()
-    assert one.runs_on(version)
-    for task_type, states in one.must_see.items():
-        for state in states:
-            assert (task_type, state) in pairs
+    known = [(kind, state) in pairs for kind, states in one.must_see.items() for state in states]
+    assert all(known) is not bool(one.synthetic)
 
 
-def test_the_scenarios_of_today():
+@pytest.mark.parametrize("version", SERVERS)
+def test_every_pair_that_a_server_can_show_is_a_scenarios(version):
+    """Whatever the table of dialects calls reachable is played by a scenario, that has to see it."""
+    seen = {
+        (kind, state)
+        for one in scenarios().values()
+        if one.runs_on(version) and not one.synthetic
+        for kind, states in one.must_see.items()
+        for state in states
+    }
+    assert set(DIALECTS[version].pairs()) == seen
+
+
+@pytest.mark.parametrize("version", SERVERS)
+def test_every_scenario_is_recorded(version):
+    """On each server that can play it; and nothing else lies among the recordings."""
+    wanted = {path_of(one, version, ROOT / "cassettes") for one in scenarios().values() if one.runs_on(version)}
+    there = {*(ROOT / "cassettes" / version).glob("*.json"), *(ROOT / "cassettes/synthetic" / version).glob("*.json")}
+    assert there == wanted
+
+
+def test_a_synthetic_recording_lies_apart_and_says_why():
+    """Nobody takes it for what a server does by itself."""
+    for path in (ROOT / "cassettes").rglob("*.json"):
+        metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+        assert ("synthetic" in path.parts) is bool(metadata.get("synthetic"))
+
+
+def test_the_first_scenarios_keep_their_names():
     """These names are those of bundled recordings: strangers use them."""
-    assert list(scenarios()) == [
+    assert set(scenarios()) >= {
         "register-deploy-sparse-tokenizer",
         "register-remote-model",
         "train-kmeans-completed",
         "train-missing-index-failed",
         "unknown-task-id",
-    ]
+    }
+
+
+def make(**fields):
+    """A scenario of which only these fields matter."""
+    return Scenario(name="x", sentence="x.", play=print, **fields)
+
+
+@pytest.mark.parametrize(
+    ("one", "offers", "why"),
+    [
+        (make(), (), ""),
+        (make(since="3.7.0"), (), "needs OpenSearch 3.7.0"),
+        (make(until="3.0.0"), (), "cannot be played from OpenSearch 3.0.0 on"),
+        (make(needs=(Need.THIS_COMPUTER,)), (), "needs a cluster on this computer"),
+        (make(needs=(Need.OWN_NODE,)), (Need.THIS_COMPUTER,), "crashes the node"),
+        (make(needs=(Need.TWO_NODES,)), (Need.THIS_COMPUTER,), "needs two nodes"),
+        (make(needs=(Need.THIS_COMPUTER, Need.ISOLATION)), (Need.THIS_COMPUTER,), "needs a network of its own"),
+        (make(needs=(Need.THIS_COMPUTER,)), (Need.THIS_COMPUTER, Need.TWO_NODES), "every node of which takes models"),
+        (make(needs=(Need.TWO_NODES,)), (Need.TWO_NODES,), ""),
+    ],
+)
+def test_a_scenario_that_cannot_play_says_why(one, offers, why):
+    """The version, or what the cluster lacks."""
+    assert why in one.left_out("3.6.0", offers)
+    assert bool(why) is bool(one.left_out("3.6.0", offers))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +125,7 @@ def test_a_scenario_knows_from_which_server_on_it_plays(version, runs):
 
 def test_the_tokenizers_zip_never_changes():
     """Its hash is in recordings, and on the wire when they are replayed."""
-    module = import_module("mltask_fixtures.cluster.scenarios.register_deploy_sparse_tokenizer")
+    module = import_module("mltask_fixtures.cluster.scenarios._models")
     assert module.model_zip() == module.model_zip()
     assert len(module.model_zip()) < 1000
     assert hashlib.sha256(module.model_zip()).hexdigest().startswith("28bb0be68da3198b")
@@ -90,19 +157,67 @@ def test_waiting_sees_each_state_once_and_ends_with_the_last(answering, new_stag
     with new_stage() as stage:
         assert stage.wait("t")["state"] == "COMPLETED"
         assert stage.states == {"TRAINING": ["CREATED", "RUNNING", "COMPLETED"]}
-    assert len(answering.asked) == 5
+        assert len(answering.asked) == 5
+    assert answering.asked[-1][:2] == ("DELETE", "/_plugins/_ml/tasks/t")
+
+
+def test_waiting_ends_early_with_the_state_that_is_waited_for(answering, new_stage):
+    """So that a scenario does something while the task runs."""
+    answering.answers["GET /_plugins/_ml/tasks/t"] = snapshots("CREATED", "RUNNING", "COMPLETED")
+    with new_stage() as stage:
+        assert stage.wait("t", until=TaskState.RUNNING)["state"] == "RUNNING"
+
+
+def test_what_is_to_be_refused_must_be(answering, new_stage):
+    """With that status; the body is what the server said."""
+    error = {"error": {"type": "x", "reason": "no"}, "status": 404}
+    answering.answers["GET /_plugins/_ml/tasks/a"] = [(404, error)]
+    answering.answers["GET /_plugins/_ml/tasks/b"] = [(200, {})]
+    with new_stage() as stage:
+        assert stage.refused(404, "GET", "tasks/a") == error
+        with pytest.raises(MissedError, match="was to be refused with 404"):
+            stage.refused(404, "GET", "tasks/b")
+        with pytest.raises(TransportError):
+            stage.refused(429, "GET", "tasks/a")
+
+
+def test_preparation_is_forgotten(answering, new_stage):
+    """What was seen before the recording does not count as seen, and what is seen again does."""
+    answering.answers["GET /_plugins/_ml/tasks/t"] = snapshots("COMPLETED")
+    with new_stage() as stage:
+        stage.see("t")
+        stage.forget()
+        assert stage.states == {}
+        stage.see("t")
+        assert stage.states == {"TRAINING": ["COMPLETED"]}
+
+
+def test_a_node_that_is_not_ours_is_not_crashed(new_stage):
+    """A scenario cannot harm somebody's cluster."""
+    with new_stage() as stage, pytest.raises(WrongUseError, match="not started by the recorder"):
+        stage.crash()
+
+
+def test_a_file_for_the_server_is_gone_afterwards(new_stage):
+    """Everybody may read it meanwhile, and the recording shows a place that is the same each time."""
+    with new_stage() as stage:
+        path = Path(stage.file("model.zip", b"x").removeprefix("file://"))
+        assert path.read_bytes() == b"x"
+        assert path.stat().st_mode & 0o444 == 0o444
+        assert stage.shown_as == {str(path.parent): "/models"}
+    assert not path.parent.exists()
 
 
 def test_polls_start_dense_thin_out_and_start_dense_again(answering, new_stage, monkeypatch):
-    """10 ms at first and after each change, half as much again each time, at most 250 ms."""
+    """5 ms at first and after each change, 15 % more each time, at most 2 s."""
     delays = []
     monkeypatch.setattr(room.time, "sleep", delays.append)
-    answering.answers["GET /_plugins/_ml/tasks/t"] = snapshots(*["CREATED"] * 12, "RUNNING", "COMPLETED")
+    answering.answers["GET /_plugins/_ml/tasks/t"] = snapshots(*["CREATED"] * 50, "RUNNING", "COMPLETED")
     with new_stage() as stage:
         stage.wait("t")
-    assert delays[:3] == pytest.approx([0.010, 0.015, 0.0225])
-    assert delays[10:12] == [0.25, 0.25]
-    assert delays[12] == 0.01
+    assert delays[:3] == pytest.approx([0.005, 0.00575, 0.0066125])
+    assert delays[48:50] == [2.0, 2.0]
+    assert delays[50] == 0.005
 
 
 def test_a_missed_state_is_an_error_that_says_what_was_seen(answering, new_stage):

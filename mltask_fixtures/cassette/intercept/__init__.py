@@ -1,7 +1,8 @@
 """Where HTTP clients meet the cassette in use: one module for each, patched while any cassette is open.
 
-Which cassette is in use is a context variable, so threads and asyncio tasks that each open their own stay apart; code
-that runs in a context of its own, such as a thread pool's, gets the one that was opened last.
+Which cassette is in use is a context variable, so threads and asyncio tasks that each open their own stay apart. A
+thread and a thread pool's job get the cassette of the code that started them. What nobody under a cassette started,
+such as a loop that was running before, gets the one that is open; if there are several side by side, none can be meant.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import threading
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from wrapt import register_post_import_hook
+
+from mltask_fixtures._errors import WrongUseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +35,8 @@ _CLIENTS: Final = {
     "httpx": "httpx",
     "aiohttp.client": "aiohttp",
     "socket": "guard",
+    "threading": "threads",
+    "concurrent.futures.thread": "threads",
 }
 """The module whose import brings a client, and the module here that knows it."""
 
@@ -38,18 +44,66 @@ _current: ContextVar[MLTaskCassette | None] = ContextVar("mltask_cassette", defa
 _passing: ContextVar[bool] = ContextVar("mltask_passing", default=False)
 _opened: list[MLTaskCassette] = []
 _patched: dict[tuple[int, str], tuple[Any, str, Any, Any]] = {}
+_INHERITED_ATTRIBUTE: Final = object()
 _lock = threading.RLock()
 _hooked = False
 
 
+class SeveralCassettesError(WrongUseError):
+    """A request came from code that no cassette's user started, while several cassettes were open side by side."""
+
+
 def current() -> MLTaskCassette | None:
-    """Give the cassette that answers here and now; None lets a request pass."""
+    """Give the cassette that answers here and now; None lets a request pass.
+
+    Raises:
+        SeveralCassettesError: several are open side by side, and none of their users started what runs here.
+    """
     if _passing.get():
         return None
+    return inherited() or _only()
+
+
+def inherited() -> MLTaskCassette | None:
+    """Give the open cassette of the code that runs here, or of what started its thread."""
     cassette = _current.get()
-    if cassette is not None and cassette.is_open:
-        return cassette
-    return _opened[-1] if _opened else None
+    if cassette is None:
+        cassette = vars(threading.current_thread()).get(_INHERITED)
+    while cassette is not None and not cassette.is_open:
+        cassette = cassette.outer
+    return cassette
+
+
+_INHERITED: Final = "_mltask_cassette"
+
+
+def bequeath(thread: threading.Thread) -> None:
+    """Let a thread that is about to start have the cassette that is in use here."""
+    if (cassette := inherited()) is not None:
+        setattr(thread, _INHERITED, cassette)
+
+
+def _only() -> MLTaskCassette | None:
+    opened = _opened
+    if len(opened) > 1:
+        for outer, cassette in pairwise(list(opened)):
+            if cassette.outer is not outer:
+                paths = ", ".join(str(one.path) for one in opened)
+                raise SeveralCassettesError(
+                    f"several cassettes are open side by side ({paths}), and this request comes from a thread or loop "
+                    "that was running before them, so none of them can be meant: start the thread inside the block"
+                )
+    return opened[-1] if opened else None
+
+
+@contextmanager
+def using(cassette: MLTaskCassette) -> Iterator[None]:
+    """Let this cassette answer what is asked inside: a job that was handed to another thread."""
+    token = _current.set(cassette)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 @contextmanager
@@ -65,6 +119,7 @@ def passing() -> Iterator[None]:
 @contextmanager
 def intercepting(cassette: MLTaskCassette) -> Iterator[None]:
     """Answer the requests of every known client from this cassette."""
+    cassette.outer = inherited()
     _open(cassette)
     token = _current.set(cassette)
     try:
@@ -75,6 +130,8 @@ def intercepting(cassette: MLTaskCassette) -> Iterator[None]:
         with suppress(ValueError):
             _current.reset(token)
         _close(cassette)
+        for wire in list(cassette.wires):
+            wire.hang_up()
 
 
 def _open(cassette: MLTaskCassette) -> None:
@@ -95,7 +152,11 @@ def _close(cassette: MLTaskCassette) -> None:
         if _opened:
             return
         for owner, name, original, ours in _patched.values():
-            if owner.__dict__.get(name) is ours:  # else another tool has patched it since, and takes care of it
+            if owner.__dict__.get(name) is not ours:
+                continue  # another tool has patched it since, and takes care of it
+            if original is _INHERITED_ATTRIBUTE:
+                delattr(owner, name)
+            else:
                 setattr(owner, name, original)
         _patched.clear()
 
@@ -112,9 +173,9 @@ def _patch(module: ModuleType) -> None:
     replacements: Iterable[Replacement] = client.replacements(module)
     for owner, name, make in replacements:
         place = (id(owner), name)
-        there = owner.__dict__.get(name, getattr(owner, name))
+        own, there = name in owner.__dict__, owner.__dict__.get(name, getattr(owner, name))
         if place in _patched and _patched[place][3] is there:
             continue
         ours = make(there)
         setattr(owner, name, ours)
-        _patched[place] = (owner, name, there, ours)
+        _patched[place] = (owner, name, there if own else _INHERITED_ATTRIBUTE, ours)

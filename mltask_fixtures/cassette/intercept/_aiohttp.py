@@ -1,40 +1,158 @@
-"""aiohttp, and what stands on it: opensearch-py's asynchronous client. The answers are made by vcrpy's stub."""
+"""aiohttp, and what stands on it: opensearch-py's asynchronous client. A connection gets a wire that leads to us.
+
+Everything above the connection stays aiohttp's own: redirects, cookies, time-outs, streaming, decoding.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from functools import wraps
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any
 
 from mltask_fixtures.cassette.intercept import current, passing
-from mltask_fixtures.cassette.intercept._send import redirected
+from mltask_fixtures.cassette.intercept._send import as_dict, send
+from mltask_fixtures.cassette.intercept._wire import GO_ON, Sent, read_request, write_answer
+from mltask_fixtures.cassette.replay import answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from mltask_fixtures.cassette.intercept import Replacement
+    from mltask_fixtures.cassette.replay import MLTaskCassette
 
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
-    """Stand in place of the one method that every request goes through."""
+    """Stand in place of connecting."""
+    from aiohttp import connector
+
     yield module.ClientSession, "_request", _request
+    yield connector.BaseConnector, "connect", lambda original: _connect(original, connector)
 
 
 def _request(original: Any) -> Any:
-    from vcr.stubs.aiohttp_stubs import vcr_request
+    """Leave out a stub of vcrpy whose cassette was opened outside of ours: it would answer before we are asked."""
+    aiohttps_own = unwrap(original)
 
     @wraps(original)
-    async def request(session: Any, method: str, url: Any, **options: Any) -> Any:
-        cassette = current()
-        if cassette is None:
-            return await original(session, method, url, **options)
-        upstream = cassette.upstream
-        full = session._build_url(url)  # noqa: SLF001 - the session's own base URL is part of what is asked
-
-        async def send(session: Any, method: str, url: Any, **options: Any) -> Any:
-            with passing():
-                return await original(session, method, redirected(str(url), upstream) if upstream else url, **options)
-
-        return await vcr_request(cassette, send)(session, method, full, **options)
+    async def request(session: Any, *args: Any, **options: Any) -> Any:
+        mine = original if current() is None else aiohttps_own
+        return await mine(session, *args, **options)
 
     return request
+
+
+def _connect(original: Any, module: Any) -> Any:
+    class Connection(module.Connection):  # type: ignore[misc]
+        """One that is never pooled: it leads to a cassette, and to one only."""
+
+        def close(self) -> None:
+            self._notify_release()
+            self._protocol = None
+
+        release = close
+
+        def __del__(self) -> None:
+            """Nothing is open."""
+
+    @wraps(original)
+    async def connect(connector: Any, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109 - aiohttp's name
+        cassette = current()
+        if cassette is None:
+            return await original(connector, req, traces, timeout)
+        loop = asyncio.get_running_loop()
+        protocol = module.ResponseHandler(loop)
+
+        async def open_real() -> Any:
+            with passing():
+                return await original(connector, req, traces, timeout)
+
+        protocol.connection_made(_Wire(cassette, protocol, req, open_real))
+        return Connection(connector, req.connection_key, protocol, loop)
+
+    return connect
+
+
+class _Wire(asyncio.Transport):
+    """What aiohttp takes for its transport: the request goes in as bytes, the recorded answer comes out."""
+
+    def __init__(self, cassette: MLTaskCassette, protocol: Any, req: Any, open_real: Callable[[], Any]) -> None:
+        super().__init__()
+        self._cassette, self._protocol, self._req, self._open_real = cassette, protocol, req, open_real
+        self._sent = bytearray()
+        self._told_to_go_on = self._closing = False
+        self._recording: asyncio.Task[None] | None = None
+
+    def write(self, data: Any) -> None:
+        self._sent += data
+        sent = read_request(bytes(self._sent))
+        if sent is None:
+            return
+        if sent.waits and not self._told_to_go_on:
+            self._told_to_go_on = True
+            self._protocol.data_received(GO_ON)
+        if sent.complete:
+            self._answer(sent)
+
+    def _answer(self, sent: Sent) -> None:
+        raw = bytes(self._sent)
+        self._sent.clear()
+        request = Request(sent.method, str(self._req.url), sent.body or None, sent.headers)
+        try:
+            answer = self._cassette.answer(request)
+        except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
+            self._protocol.set_exception(error)
+            return
+        if answer is None:
+            self._recording = asyncio.get_running_loop().create_task(self._record(request, raw))
+        else:
+            self._protocol.data_received(write_answer(answer, request.method))
+
+    async def _record(self, request: Request, raw: bytes) -> None:
+        cassette = self._cassette
+        try:
+            with cassette.sending(request):
+                if upstream := cassette.upstream:
+                    kept = await asyncio.get_running_loop().run_in_executor(None, send, request, upstream)
+                else:
+                    kept = await self._really(request.method, raw)
+                cassette.append(request, kept)
+        except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
+            self._protocol.set_exception(error)
+        else:
+            self._protocol.data_received(write_answer(answer_of(kept), request.method))
+
+    async def _really(self, method: str, raw: bytes) -> dict[str, Any]:
+        connection = await self._open_real()
+        try:
+            protocol = connection.protocol
+            protocol.set_response_params(skip_payload=method == "HEAD", read_until_eof=True, auto_decompress=False)
+            protocol.transport.write(raw)
+            message, payload = await protocol.read()
+            while 100 <= message.code < 200:  # noqa: PLR2004 - the answer itself is still to come
+                message, payload = await protocol.read()
+            body = await payload.read()
+            headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message.raw_headers]
+        except BaseException:
+            connection.close()
+            raise
+        connection.release()
+        return as_dict(message.code, message.reason, headers, body)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self._closing = True
+        if self._recording is not None:
+            self._recording.cancel()
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        """The answer is here already."""
+
+    def resume_reading(self) -> None:
+        """The answer is here already."""

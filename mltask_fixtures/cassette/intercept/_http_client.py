@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from email.parser import BytesParser
+from contextlib import closing
 from functools import wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from vcr.request import Request
-
 from mltask_fixtures.cassette.intercept import current, passing
 from mltask_fixtures.cassette.intercept._send import as_dict, send
-from mltask_fixtures.cassette.replay import Answer, answer_of
+from mltask_fixtures.cassette.intercept._wire import read_request, write_answer
+from mltask_fixtures.cassette.replay import answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from mltask_fixtures.cassette.replay import MLTaskCassette
 
 _PORTS: Final = {"http": 80, "https": 443}
-_NOT_REPEATED: Final = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
     """Stand in place of connecting; an open connection to a real server is not used while a cassette is."""
+    for name in ("HTTPConnection", "HTTPSConnection"):
+        # A cassette of vcrpy that is open outside of ours has put classes of its own here.
+        if real := getattr(getattr(module, name), "_baseclass", None):
+            yield module, name, lambda _, real=real: real  # type: ignore[misc]
+            setattr(module, name, real)
     yield module.HTTPConnection, "connect", lambda original: _connect(original, "http")
     yield module.HTTPSConnection, "connect", lambda original: _connect(original, "https")
     yield module.HTTPConnection, "putrequest", _putrequest
@@ -61,29 +65,29 @@ class _Wire:
         self.cassette = cassette
         self._connection, self._scheme = connection, scheme
         self._sent = bytearray()
+        cassette.wires.add(self)
+
+    def hang_up(self) -> None:
+        if self._connection.sock is self:
+            self._connection.close()
 
     def sendall(self, data: Any) -> None:
         self._sent += data
 
     def makefile(self, _mode: str = "rb", *_: Any) -> BytesIO:
-        request = self._request()
+        raw = bytes(self._sent)
+        self._sent.clear()
+        sent = read_request(raw)
+        assert sent is not None  # noqa: S101 - the head was sent before the answer is read
+        request = Request(sent.method, self._uri(sent.target), sent.body or None, sent.headers)
         answer = self.cassette.answer(request)
         if answer is None:
             upstream = self.cassette.upstream
-            kept = send(request, upstream) if upstream else self._really(request)
-            self.cassette.append(request, kept)
+            with self.cassette.sending(request):
+                kept = send(request, upstream) if upstream else self._really(request.method, raw)
+                self.cassette.append(request, kept)
             answer = answer_of(kept)
-        return BytesIO(_message(answer, request.method))
-
-    def _request(self) -> Request:
-        head, _, body = bytes(self._sent).partition(b"\r\n\r\n")
-        self._sent.clear()
-        line, _, rest = head.partition(b"\r\n")
-        method, target, _version = line.decode("latin-1").split(" ", 2)
-        headers = dict(BytesParser().parsebytes(rest + b"\r\n\r\n", headersonly=True).items())
-        if headers.get("Transfer-Encoding", "").lower() == "chunked":
-            body = _joined(body)
-        return Request(method, self._uri(target), body or None, headers)
+        return BytesIO(write_answer(answer, request.method))
 
     def _uri(self, target: str) -> str:
         if not target.startswith("/"):
@@ -94,21 +98,19 @@ class _Wire:
         host = f"[{host}]" if ":" in host else host
         return f"{self._scheme}://{host}{'' if port == _PORTS[self._scheme] else f':{port}'}{target}"
 
-    def _really(self, request: Request) -> dict[str, Any]:
+    def _really(self, method: str, raw: bytes) -> dict[str, Any]:
+        """Send the same bytes over a connection of the same kind."""
         ours = self._connection
         options = {"context": ours._context} if self._scheme == "https" else {}  # noqa: SLF001 - its certificates
-        with passing():
-            real = type(ours)(ours.host, ours.port, timeout=ours.timeout, **options)
-            try:
-                if ours._tunnel_host:  # noqa: SLF001
-                    real.set_tunnel(ours._tunnel_host, ours._tunnel_port, ours._tunnel_headers)  # noqa: SLF001
-                target = request.uri if request.uri.startswith("/") else _target(request.uri)
-                headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_REPEATED}
-                real.request(request.method, target, request.body_bytes, headers)
-                response = real.getresponse()
-                return as_dict(response.status, response.reason, response.getheaders(), response.read())
-            finally:
-                real.close()
+        real = type(ours)(ours.host, ours.port, timeout=ours.timeout, **options)
+        if ours._tunnel_host:  # noqa: SLF001
+            real.set_tunnel(ours._tunnel_host, ours._tunnel_port, ours._tunnel_headers)  # noqa: SLF001
+        with passing(), closing(real):
+            real.connect()
+            real.sock.sendall(raw)
+            response = real.response_class(real.sock, method=method)
+            response.begin()
+            return as_dict(response.status, response.reason, response.getheaders(), response.read())
 
     def close(self) -> None:
         """Nothing is open."""
@@ -121,29 +123,3 @@ class _Wire:
 
     def setsockopt(self, *_: Any) -> None:
         """There is no socket."""
-
-
-def _target(uri: str) -> str:
-    from urllib.parse import urlsplit
-
-    url = urlsplit(uri)
-    return (url.path or "/") + (f"?{url.query}" if url.query else "")
-
-
-def _message(answer: Answer, method: str) -> bytes:
-    lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
-    lines += [f"{name}: {value}" for name, value in answer.headers if name.lower() not in _NOT_REPEATED]
-    lines.append(f"Content-Length: {len(answer.body)}")
-    head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
-    return head if method == "HEAD" else head + answer.body
-
-
-def _joined(chunked: bytes) -> bytes:
-    body = b""
-    while chunked:
-        size, _, chunked = chunked.partition(b"\r\n")
-        length = int(size.split(b";")[0], 16)
-        if not length:
-            break
-        body, chunked = body + chunked[:length], chunked[length + 2 :]
-    return body

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from functools import wraps
 from typing import TYPE_CHECKING, Any
-
-from vcr.request import Request
 
 from mltask_fixtures.cassette.intercept import current, passing
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
     from mltask_fixtures.cassette.intercept import Replacement
-    from mltask_fixtures.cassette.replay import MLTaskCassette
 
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
@@ -31,17 +30,22 @@ def _handle_request(original: Any, httpx: ModuleType) -> Any:
         cassette = current()
         if cassette is None:
             return original(transport, request)
-        body = request.read()
-        asked = Request(request.method, str(request.url), body, dict(request.headers))
-        if response := _played(cassette, asked, httpx):
-            return response
-        if cassette.upstream:
-            return _kept(cassette, asked, send(asked, cassette.upstream), httpx)
-        with passing():
-            raw = original(transport, request)
-            content = b"".join(raw.stream)
-            raw.close()
-        return _kept(cassette, asked, _dict(raw, content), httpx)
+        asked = Request(request.method, str(request.url), request.read(), request.headers)
+        answer = cassette.answer(asked)
+        if answer is None:
+            asked.headers = _values(request.headers)
+            with cassette.sending(asked):
+                if cassette.upstream:
+                    kept = send(asked, cassette.upstream)
+                else:
+                    with passing():
+                        raw = original(transport, request)
+                        content = b"".join(raw.stream)
+                        raw.close()
+                    kept = _dict(raw, content)
+                cassette.append(asked, kept)
+            answer = answer_of(kept)
+        return _response(httpx, answer)
 
     return handle_request
 
@@ -52,31 +56,31 @@ def _handle_async_request(original: Any, httpx: ModuleType) -> Any:
         cassette = current()
         if cassette is None:
             return await original(transport, request)
-        body = await request.aread()
-        asked = Request(request.method, str(request.url), body, dict(request.headers))
-        if response := _played(cassette, asked, httpx):
-            return response
-        if cassette.upstream:
-            return _kept(cassette, asked, send(asked, cassette.upstream), httpx)
-        with passing():
-            raw = await original(transport, request)
-            content = b"".join([part async for part in raw.stream])
-            await raw.aclose()
-        return _kept(cassette, asked, _dict(raw, content), httpx)
+        asked = Request(request.method, str(request.url), await request.aread(), request.headers)
+        answer = cassette.answer(asked)
+        if answer is None:
+            asked.headers = _values(request.headers)
+            with cassette.sending(asked):
+                if upstream := cassette.upstream:
+                    kept = await get_running_loop().run_in_executor(None, send, asked, upstream)
+                else:
+                    with passing():
+                        raw = await original(transport, request)
+                        content = b"".join([part async for part in raw.stream])
+                        await raw.aclose()
+                    kept = _dict(raw, content)
+                cassette.append(asked, kept)
+            answer = answer_of(kept)
+        return _response(httpx, answer)
 
     return handle_async_request
 
 
-def _played(cassette: MLTaskCassette, asked: Request, httpx: ModuleType) -> Any:
-    answer = cassette.answer(asked)
-    if answer is None:
-        return None
-    return _response(httpx, answer)
-
-
-def _kept(cassette: MLTaskCassette, asked: Request, kept: dict[str, Any], httpx: ModuleType) -> Any:
-    cassette.append(asked, kept)
-    return _response(httpx, answer_of(kept))
+def _values(headers: Any) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in headers.multi_items():
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def _dict(raw: Any, content: bytes) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def _dict(raw: Any, content: bytes) -> dict[str, Any]:
 def _response(httpx: Any, answer: Answer) -> Any:
     return httpx.Response(
         answer.status,
-        headers=list(answer.headers),
+        headers=answer.headers,
         stream=httpx.ByteStream(answer.body),
         extensions={"http_version": b"HTTP/1.1", "reason_phrase": answer.reason.encode("ascii", "replace")},
     )

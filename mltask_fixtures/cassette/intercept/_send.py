@@ -10,7 +10,8 @@ from mltask_fixtures.cassette.intercept import passing
 
 if TYPE_CHECKING:
     from urllib3 import PoolManager
-    from vcr.request import Request
+
+    from mltask_fixtures.cassette.request import Request
 
 _NOT_SENT = frozenset({"host", "content-length", "connection", "transfer-encoding"})
 
@@ -31,7 +32,11 @@ def send(request: Request, upstream: str) -> dict[str, Any]:
     from urllib3.util import make_headers
 
     there = urlsplit(upstream)
-    headers = {name: value for name, value in request.headers.items() if name.lower() not in _NOT_SENT}
+    headers = {
+        name: ", ".join(values) if isinstance(values, list) else values
+        for name, values in request.headers.items()
+        if name.lower() not in _NOT_SENT
+    }
     if there.username:
         credentials = f"{unquote(there.username)}:{unquote(there.password or '')}"
         headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from functools import wraps
+from http.client import HTTPMessage
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
-
-from vcr.request import Request
 
 from mltask_fixtures.cassette.intercept import current, passing
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
+from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
     from mltask_fixtures.cassette.intercept import Replacement
+    from mltask_fixtures.cassette.replay import MLTaskCassette
 
 _PORTS: Final = {"http": 80, "https": 443}
 _AS_IT_CAME: Final = {"preload_content": False, "decode_content": False, "response_conn": None}
@@ -24,7 +25,7 @@ _AS_IT_CAME: Final = {"preload_content": False, "decode_content": False, "respon
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
     """Stand below urllib3's retries, redirects and decoding, and above its connections."""
-    yield module.HTTPConnectionPool, "_make_request", _make_request
+    yield module.HTTPConnectionPool, "_make_request", _make_request(module)
     yield module.HTTPSConnectionPool, "_prepare_proxy", _prepare_proxy
 
 
@@ -38,56 +39,90 @@ def _prepare_proxy(original: Any) -> Any:
     return prepare_proxy
 
 
-def _make_request(original: Any) -> Any:
-    @wraps(original)
-    def make_request(pool: Any, conn: Any, method: str, url: str, **options: Any) -> Any:
-        cassette = current()
-        if cassette is None:
-            return original(pool, conn, method, url, **options)
-        request = Request(method, _uri(pool, url), options.get("body"), dict(options.get("headers") or pool.headers))
-        answer = cassette.answer(request)
-        if answer is None:
-            if cassette.upstream:
-                kept = send(request, cassette.upstream)
-            else:
-                with passing():
-                    kept = _sent(original(pool, conn, method, url, **{**options, **_AS_IT_CAME}))
-            cassette.append(request, kept)
-            answer = answer_of(kept)
-        response = _response(answer, method, url, options)
-        if options.get("response_conn") is not None:
-            pool._put_conn(conn)  # noqa: SLF001 - nothing will be read from it, so it is free again
-        return response
+def _make_request(module: ModuleType) -> Any:
+    # Not from urllib3 itself, which may be half imported.
+    from urllib3._collections import HTTPHeaderDict
+    from urllib3.response import HTTPResponse
 
-    return make_request
+    def response_of(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
+        return HTTPResponse(
+            body=BytesIO(b"" if method == "HEAD" else answer.body),
+            headers=HTTPHeaderDict(answer.headers),
+            status=answer.status,
+            reason=answer.reason,
+            version=11,
+            preload_content=options.get("preload_content", True),
+            decode_content=options.get("decode_content", True),
+            retries=options.get("retries"),
+            enforce_content_length=False,
+            original_response=_Original(answer) if answer.sets_cookies else None,  # type: ignore[arg-type]
+            request_method=method,
+            request_url=url,
+        )
+
+    # A cassette of vcrpy that was opened inside ours has put its own connections in; it answers, as the inner one.
+    vcrpy_is_outside = _is_of_vcrpy(module.HTTPConnectionPool.ConnectionCls)
+
+    def make(original: Any) -> Any:
+        @wraps(original)
+        def make_request(pool: Any, conn: Any, method: str, url: str, **options: Any) -> Any:
+            cassette = current()
+            if cassette is None or (not vcrpy_is_outside and _is_of_vcrpy(type(conn))):
+                return original(pool, conn, method, url, **options)
+            request = Request(method, _uri(pool, url), options.get("body"), options.get("headers") or pool.headers)
+            answer = cassette.answer(request)
+            if answer is None:
+                options["body"] = request.raw  # an iterable was used up
+                answer = _recorded(
+                    cassette, request, lambda: original(pool, conn, method, url, **options | _AS_IT_CAME)
+                )
+            response = response_of(answer, method, url, options)
+            if options.get("response_conn") is not None:
+                pool._put_conn(conn)  # noqa: SLF001 - nothing will be read from it, so it is free again
+            return response
+
+        return make_request
+
+    return make
+
+
+class _Original:
+    """What requests looks for cookies in: http.client's response, read to its end."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.msg = HTTPMessage()
+        for name, value in answer.headers:
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _is_of_vcrpy(connection: type) -> bool:
+    return connection.__module__.startswith("vcr.")
+
+
+def _recorded(cassette: MLTaskCassette, request: Request, ask: Any) -> Answer:
+    request.headers = dict(request.headers)
+    with cassette.sending(request):
+        if cassette.upstream:
+            kept = send(request, cassette.upstream)
+        else:
+            with passing():
+                raw = ask()
+                body = raw.read(decode_content=False)
+            kept = as_dict(raw.status, raw.reason or "", raw.headers.items(), body)
+        cassette.append(request, kept)
+    return answer_of(kept)
 
 
 def _uri(pool: Any, url: str) -> str:
     if not url.startswith("/"):
         return url  # to a proxy, a request names its host itself
-    port = "" if pool.port in (None, _PORTS.get(pool.scheme)) else f":{pool.port}"
-    host = f"[{pool.host}]" if ":" in pool.host else pool.host
-    return f"{pool.scheme}://{host}{port}{url}"
-
-
-def _sent(raw: Any) -> dict[str, Any]:
-    body = raw.read(decode_content=False)
-    return as_dict(raw.status, raw.reason or "", raw.headers.items(), body)
-
-
-def _response(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
-    from urllib3 import HTTPHeaderDict, HTTPResponse
-
-    return HTTPResponse(
-        body=BytesIO(b"" if method == "HEAD" else answer.body),
-        headers=HTTPHeaderDict(answer.headers),
-        status=answer.status,
-        reason=answer.reason,
-        version=11,
-        preload_content=options.get("preload_content", True),
-        decode_content=options.get("decode_content", True),
-        retries=options.get("retries"),
-        enforce_content_length=False,
-        request_method=method,
-        request_url=url,
-    )
+    scheme, host, port = pool.scheme, pool.host, pool.port
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"{scheme}://{host}{url}" if port in (None, _PORTS.get(scheme)) else f"{scheme}://{host}:{port}{url}"

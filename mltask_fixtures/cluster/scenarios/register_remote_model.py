@@ -2,64 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mltask_fixtures.cluster.scenario import Scenario, remove_model
-from mltask_fixtures.cluster.stub import remote_model
+from mltask_fixtures.cluster.scenario import Need, Scenario
+from mltask_fixtures.cluster.scenarios._models import REMOTE_SETTINGS, embeddings_connector, register, remote_model
 from mltask_fixtures.contract import TaskState, TaskType
 
 if TYPE_CHECKING:
     from mltask_fixtures.cluster.scenario import Stage
 
-_KEY_SOON = "master key has not been initialized"
-_KEY_WAIT = 60  # seconds; a new cluster makes the key for connectors' secrets about 20 s after its start
-
-
-def _connector(url: str) -> dict[str, Any]:
-    return {
-        "name": "embeddings",
-        "description": "a remote model on loopback",
-        "version": "1",
-        "protocol": "http",
-        "parameters": {"model": "stub-embeddings"},
-        "credential": {"key": "none"},
-        "actions": [
-            {
-                "action_type": "predict",
-                "method": "POST",
-                "url": f"{url}/v1/embeddings",
-                "headers": {"Content-Type": "application/json"},
-                "request_body": '{ "model": "${parameters.model}", "input": ${parameters.input} }',
-            },
-        ],
-    }
-
 
 def play(stage: Stage) -> None:
     """Register it, deploy it, have it predict, undeploy it, delete it. The model must be on the server's computer."""
-    with remote_model() as url:
-        made = stage.patiently(
-            lambda: stage.ml("POST", "connectors/_create", body=_connector(url)),
-            while_=_KEY_SOON,
-            seconds=_KEY_WAIT,
-        )
-        connector_id = made["connector_id"]
-        stage.afterwards(lambda: stage.ml("DELETE", f"connectors/{connector_id}"))
-        stage.show(url, as_="http://127.0.0.1:8080")
+    with stage.remote() as remote:
+        connector_id = stage.connector(embeddings_connector(remote.url))
         with stage.recorded():
-            registered = stage.ml(
-                "POST",
-                "models/_register",
-                body={
-                    "name": "remote-embeddings",
-                    "function_name": "remote",
-                    "description": "four numbers for each text",
-                    "connector_id": connector_id,
-                },
-            )
-            model_id = registered["model_id"]
-            stage.afterwards(lambda: remove_model(stage, model_id))
-            stage.wait(registered["task_id"])
+            model_id = register(stage, remote_model("remote-embeddings", connector_id))
             deployed = stage.ml("POST", f"models/{model_id}/_deploy")
             stage.wait(deployed["task_id"])
             stage.ml("GET", f"models/{model_id}")
@@ -68,18 +26,70 @@ def play(stage: Stage) -> None:
             stage.ml("DELETE", f"models/{model_id}")
 
 
-SCENARIO = Scenario(
-    name="register-remote-model",
-    sentence="A remote model is registered on a connector, deployed, asked once, undeployed and deleted.",
-    play=play,
-    must_see={
-        # CREATED lasts some milliseconds after the answer: most polls come too late for it.
-        TaskType.REGISTER_MODEL: (TaskState.COMPLETED,),
-        TaskType.DEPLOY_MODEL: (TaskState.COMPLETED,),
-    },
-    settings={
-        "plugins.ml_commons.only_run_on_ml_node": False,
-        "plugins.ml_commons.connector.private_ip_enabled": True,
-        "plugins.ml_commons.trusted_connector_endpoints_regex": [r"^http://127\.0\.0\.1.*$"],
-    },
+def play_refused(stage: Stage) -> None:
+    """Try what a remote registration refuses at once: no task comes of it."""
+    unknown = "kP2vZZUB9xQ3nTmYb7Lc"
+    with stage.remote() as remote:
+        connector_id = stage.connector(embeddings_connector(remote.url))
+        with stage.recorded():
+            stage.refused(404, "POST", "models/_register", body=remote_model("remote-nowhere", unknown))
+            grouped = {**remote_model("remote-grouped", connector_id), "model_group_id": unknown}
+            stage.refused((404, 500), "POST", "models/_register", body=grouped)
+            nameless = {**remote_model("remote-nameless", connector_id), "function_name": "remotely"}
+            stage.refused(400, "POST", "models/_register", body=nameless)
+
+
+def play_limit(stage: Stage) -> None:
+    """Deploy where no deployment may run: the answer says COMPLETED, the task FAILED."""
+    with stage.remote() as remote:
+        connector_id = stage.connector(embeddings_connector(remote.url))
+        with stage.recorded():
+            model_id = register(stage, remote_model("remote-limited", connector_id))
+            deployed = stage.ml("POST", f"models/{model_id}/_deploy")
+            stage.wait(deployed["task_id"])
+            stage.ml("GET", f"models/{model_id}")
+
+
+SCENARIOS = (
+    Scenario(
+        name="register-remote-model",
+        sentence="A remote model is registered on a connector, deployed, asked once, undeployed and deleted.",
+        play=play,
+        must_see={
+            # CREATED lasts some milliseconds after the answer: most polls come too late for it.
+            TaskType.REGISTER_MODEL: (TaskState.COMPLETED,),
+            TaskType.DEPLOY_MODEL: (TaskState.COMPLETED,),
+        },
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
+    ),
+    Scenario(
+        name="register-remote-model-created",
+        sentence="A remote model is registered, deployed and deleted; its registration is seen while it is CREATED.",
+        play=play,
+        must_see={
+            TaskType.REGISTER_MODEL: (TaskState.CREATED, TaskState.COMPLETED),
+            TaskType.DEPLOY_MODEL: (TaskState.COMPLETED,),
+        },
+        settings=REMOTE_SETTINGS,
+        needs=(Need.THIS_COMPUTER,),
+        attempts=20,
+    ),
+    Scenario(
+        name="register-remote-model-refused",
+        sentence="Registrations of remote models that are refused at once: no connector, no group, no such function.",
+        play=play_refused,
+        settings=REMOTE_SETTINGS,
+        since="2.11.0",
+        needs=(Need.THIS_COMPUTER,),
+    ),
+    Scenario(
+        name="deploy-remote-limit-failed",
+        sentence="A remote model is deployed where no deployment may run: the answer says COMPLETED, its task FAILED.",
+        play=play_limit,
+        must_see={TaskType.DEPLOY_MODEL: (TaskState.FAILED,)},
+        settings={**REMOTE_SETTINGS, "plugins.ml_commons.max_deploy_model_tasks_per_node": 0},
+        since="2.11.0",
+        needs=(Need.THIS_COMPUTER,),
+    ),
 )

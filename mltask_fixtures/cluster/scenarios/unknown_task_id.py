@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from mltask_fixtures.cluster.scenario import Scenario
@@ -15,10 +14,8 @@ TASK_ID = "kP2vZZUB9xQ3nTmYb7Lc"  # has the form of one
 
 def play(stage: Stage) -> None:
     """Ask for it."""
-    from opensearchpy.exceptions import NotFoundError
-
-    with stage.recorded(), contextlib.suppress(NotFoundError):
-        stage.ml("GET", f"tasks/{TASK_ID}")
+    with stage.recorded():
+        stage.refused(404, "GET", f"tasks/{TASK_ID}")
 
 
 SCENARIO = Scenario(

@@ -1,0 +1,138 @@
+"""Put a cassette into use as a run's options say: replayed, recorded, verified, too old, not played to its end."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from mltask_fixtures import __version__
+from mltask_fixtures._errors import MLTaskFixturesError
+from mltask_fixtures._plugin.age import expired
+from mltask_fixtures.cassette import UnknownCassetteError, store, use_cassette
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from mltask_fixtures.cassette import MLTaskCassette
+
+
+class ExpiredCassetteWarning(UserWarning):
+    """A cassette is older than the ini key `mltask_max_age` allows."""
+
+
+class UnplayedInteractionWarning(UserWarning):
+    """A test passed and left recorded interactions unplayed; the ini key `mltask_unplayed` asks for this."""
+
+
+class HousekeepingError(MLTaskFixturesError):
+    """What an ini key of the plugin forbids: a cassette that is too old, or not played to its end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What options and ini keys say of the cassettes of a run."""
+
+    record: str
+    """`none`, `once`, `new` or `all`."""
+    url: str | None
+    folder: Path
+    unplayed: str
+    """`ignore`, `warn` or `fail`."""
+    max_age: str
+    """Such as `30d`; empty for no limit."""
+    expired: str
+    """`warn`, `fail` or `rerecord`."""
+    allow_secrets: tuple[str, ...] = ()
+    """The fingerprints of values that may be recorded although they look like secrets."""
+
+
+@contextmanager
+def using(
+    name: str | Path,
+    rules: Rules,
+    *,
+    passed: Callable[[], bool] = lambda: True,
+    **options: Any,
+) -> Iterator[MLTaskCassette]:
+    """Use a cassette as the run's rules say.
+
+    Args:
+        name: of the cassette, or a file.
+        rules: of the run.
+        passed: tells at the end whether the test passed; if not, nothing is saved and nothing is complained of.
+        **options: of `use_cassette`; `unplayed` is this test's own word in place of the ini key's.
+
+    Raises:
+        HousekeepingError: an ini key forbids it.
+        MLTaskFixturesError: as `use_cassette`.
+    """
+    unplayed = options.pop("unplayed", rules.unplayed)
+    record = _mode(name, rules)
+    options.setdefault("allow_secrets", rules.allow_secrets)
+    prepared = use_cassette(name, record=record, upstream=rules.url, folder=rules.folder, **options)
+    with _advice(rules), prepared as opened:
+        yield opened
+        opened.abandoned = not passed()
+        _sign(opened, record)
+    if unplayed != "ignore" and passed() and opened.write_protected and not _is_bundled(opened.path):
+        _see_unplayed(opened, unplayed)
+
+
+def _mode(name: str | Path, rules: Rules) -> str:
+    """Give the record mode; an old cassette of the project's own may change it."""
+    if not rules.max_age or rules.record == "all":
+        return rules.record
+    try:
+        path = store.find(name, rules.folder)
+    except MLTaskFixturesError:
+        return rules.record
+    complaint = None if _is_bundled(path) else expired(path, rules.max_age)
+    if complaint is None:
+        return rules.record
+    if rules.expired == "rerecord" and rules.url:
+        return "all"
+    if rules.expired == "fail":
+        raise HousekeepingError(f"{complaint}; record it anew with --mltask-record all --mltask-url URL")
+    advice = "give --mltask-url URL to record it anew" if rules.expired == "rerecord" else "record it anew"
+    warnings.warn(f"{complaint}; {advice}", ExpiredCassetteWarning, stacklevel=2)
+    return rules.record
+
+
+@contextmanager
+def _advice(rules: Rules) -> Iterator[None]:
+    try:
+        yield
+    except UnknownCassetteError as error:
+        if rules.record != "none":
+            raise
+        raise UnknownCassetteError(f"{error}; --mltask-record once --mltask-url URL records a new one") from None
+
+
+def _sign(cassette: MLTaskCassette, record: str) -> None:
+    """Let a new recording say when and by what it was made."""
+    if cassette.dirty:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if record == "all":
+            cassette.metadata["recorded_at"] = now
+        # What is added to an older recording makes it no younger.
+        cassette.metadata.setdefault("recorded_at", now)
+        cassette.metadata["tool"] = {"mltask-fixtures": __version__}
+
+
+def _is_bundled(path: Path) -> bool:
+    return path.resolve().is_relative_to(store.bundled_folder().resolve())
+
+
+def _see_unplayed(cassette: MLTaskCassette, policy: str) -> None:
+    left = cassette.unplayed
+    if not left:
+        return
+    counted = "1 interaction was" if len(left) == 1 else f"{len(left)} interactions were"
+    told = "\n".join([f"{cassette.path}: {counted} not played:", *(f"  {one}" for one in left)])
+    if policy == "fail":
+        raise HousekeepingError(told)
+    warnings.warn(told, UnplayedInteractionWarning, stacklevel=2)

@@ -1,0 +1,132 @@
+"""Recordings as commands take and write them: names, files, and both ways of writing them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from mltask_fixtures._errors import WrongUseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mltask_fixtures.cassette import Recording
+
+Form: TypeAlias = Literal["mltask", "vcrpy-json", "vcrpy-yaml"]
+
+
+def open_recording(name: str) -> Recording:
+    """Read a recording, whatever the contract says of it.
+
+    Raises:
+        UnknownCassetteError: there is none; the error names the nearest.
+        DamagedCassetteError: the file is no whole cassette.
+    """
+    from mltask_fixtures.cassette import store
+    from mltask_fixtures.cassette.recording import from_dict
+
+    path = find(name)
+    return from_dict(path, store.read(path))
+
+
+def find(name: str) -> Path:
+    """Give the file that a name or a path stands for.
+
+    Raises:
+        WrongUseError: there is none, or it is a folder.
+    """
+    from mltask_fixtures.cassette import store
+
+    path = Path(name)
+    if path.is_dir() and name not in store.bundled():
+        raise WrongUseError(f"{name} is a folder; name a recording in it")
+    return path if path.is_file() else store.find(name, Path("cassettes"))
+
+
+def form_of(path: Path) -> Form:
+    """Tell in which way an existing file is written.
+
+    Raises:
+        DamagedCassetteError: it is no cassette at all.
+    """
+    from mltask_fixtures.cassette import store
+
+    if path.suffix != store.SUFFIX:
+        return "vcrpy-yaml"
+    values = json.loads(path.read_bytes())
+    ours = any("recorded_ms" in one or not _is_vcrpys(one) for one in values["interactions"])
+    return "mltask" if ours or not values["interactions"] else "vcrpy-json"
+
+
+def _is_vcrpys(interaction: Mapping[str, Any]) -> bool:
+    """Plain vcrpy puts every body of a response under `string` and that of a request as it is."""
+    body = interaction["response"].get("body")
+    return isinstance(interaction["request"].get("body"), str | None) and isinstance(body, dict) and "string" in body
+
+
+def text_of(cassette: Mapping[str, Any], form: Form) -> tuple[str, Mapping[str, bytes]]:
+    """Write vcrpy's dict of a cassette as text, and its large bodies as side files, by name.
+
+    Raises:
+        WrongUseError: it has a body that this form cannot hold.
+    """
+    from mltask_fixtures.cassette import format as our_format
+
+    if form == "mltask":
+        return our_format.packed({**cassette, "interactions": [_ordered(one) for one in cassette["interactions"]]})
+    from vcr.request import Request
+    from vcr.serialize import serialize
+    from vcr.serializers import jsonserializer, yamlserializer
+
+    exchanges = cassette["interactions"]
+    values = {
+        "requests": [
+            Request(one["request"]["method"], one["request"]["uri"], one["request"]["body"], one["request"]["headers"])
+            for one in exchanges
+        ],
+        "responses": [_vcrpys(one["response"]) for one in exchanges],
+        "metadata": cassette.get("metadata"),
+    }
+    try:
+        return str(serialize(values, jsonserializer if form == "vcrpy-json" else yamlserializer)), {}
+    except (UnicodeDecodeError, TypeError):
+        raise WrongUseError(
+            "vcrpy's JSON holds no binary bodies, and this recording has one; write YAML, into a file named *.yaml"
+        ) from None
+
+
+def _ordered(interaction: Mapping[str, Any]) -> dict[str, Any]:
+    """Put a response's keys into our order: vcrpy's YAML has them in the alphabet's."""
+    response = interaction["response"]
+    order = [key for key in ("status", "headers", "body") if key in response]
+    return {**interaction, "response": {key: response[key] for key in [*order, *(set(response) - set(order))]}}
+
+
+def _vcrpys(response: Mapping[str, Any]) -> dict[str, Any]:
+    """A response without what only our form says, its body in bytes as vcrpy wants it."""
+    body = response["body"]["string"]
+    raw = body.encode() if isinstance(body, str) else body
+    known = {key: response[key] for key in ("status", "headers") if key in response}
+    return {**known, "body": {"string": raw}}
+
+
+def redacted(cassette: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove every secret from vcrpy's dict of a cassette."""
+    from mltask_fixtures.cassette.redact import redact_body, redact_headers, redact_uri
+
+    exchanges = []
+    for one in cassette["interactions"]:
+        request, response = dict(one["request"]), dict(one["response"])
+        request["uri"] = redact_uri(request["uri"])
+        request["body"] = _like(request["body"], redact_body)
+        response["body"] = {**response["body"], "string": _like(response["body"].get("string"), redact_body)}
+        request["headers"], response["headers"] = (redact_headers(side["headers"]) for side in (request, response))
+        exchanges.append({**one, "request": request, "response": response})
+    return {**cassette, "interactions": exchanges}
+
+
+def _like(body: Any, redact: Any) -> Any:
+    if not body:
+        return body
+    return redact(body.encode()).decode() if isinstance(body, str) else redact(bytes(body))
