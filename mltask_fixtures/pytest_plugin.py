@@ -21,15 +21,20 @@ if TYPE_CHECKING:
 _RECORD_MODES = ("none", "once", "new", "all")
 _MARKERS = (
     (
-        "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None): answer the test's HTTP "
-        "requests from a recording, a bundled one such as 3.6.0/train-kmeans-completed or one of the project's own; "
-        "without a name, from one that is named after the test."
+        "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None, clock=None, any_task_id=False, "
+        "start_at=None, with_=None, faults=None): answer the test's HTTP requests from a recording, a bundled one such "
+        "as 3.6.0/train-kmeans-completed or one of the project's own; without a name, from one that is named after the "
+        "test."
     ),
     "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
 )
-_CASSETTE_OPTIONS = ("strict", "allowed_hosts", "unplayed")
+_CASSETTE_OPTIONS = (
+    *("strict", "allowed_hosts", "unplayed", "clock"),
+    *("any_task_id", "start_at", "with_", "faults"),
+)
 _WORDS = {
     "mltask_record": _RECORD_MODES,
+    "mltask_clock": ("virtual", "recorded", "real"),
     "mltask_unplayed": ("ignore", "warn", "fail"),
     "mltask_orphans": ("ignore", "warn", "fail"),
     "mltask_expired": ("warn", "fail", "rerecord"),
@@ -63,6 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
     parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
+    parser.addini("mltask_clock", "The clock of tests with a cassette: virtual, recorded, real.", default="virtual")
     parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
     parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
     parser.addini("mltask_allow_secret", "More of what --mltask-allow-secret takes, one a line.", type="linelist")
@@ -140,6 +146,7 @@ def _rules(config: pytest.Config) -> Rules:
         url=config.getoption("--mltask-url"),
         folder=_cassette_folder(config),
         unplayed=config.getini("mltask_unplayed"),
+        clock=config.getini("mltask_clock"),
         max_age=config.getini("mltask_max_age"),
         expired=config.getini("mltask_expired") or ("fail" if in_ci else "warn"),
         allow_secrets=(*(config.getoption("--mltask-allow-secret") or ()), *config.getini("mltask_allow_secret")),
@@ -222,9 +229,12 @@ def _cassette_marker(item: pytest.Item) -> tuple[str | None, dict[str, Any]]:
             near = get_close_matches(str(option), _CASSETTE_OPTIONS, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"the known ones are name, {', '.join(_CASSETTE_OPTIONS)}"
             raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has no argument {option!r}; {hint}")
-    if (word := options.get("unplayed", "ignore")) not in _WORDS["mltask_unplayed"]:
-        known = ", ".join(_WORDS["mltask_unplayed"])
-        raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has unplayed={word!r}; there are {known}")
+    for option in ("unplayed", "clock"):
+        known = _WORDS[f"mltask_{option}"]
+        if (word := options.get(option, known[0])) not in known:
+            raise pytest.UsageError(
+                f"{item.nodeid}: mltask_cassette has {option}={word!r}; there are {', '.join(known)}"
+            )
     if len(names) > 1 or not all(isinstance(name, (str, Path)) for name in names):
         raise pytest.UsageError(f"{item.nodeid}: mltask_cassette takes one name of a cassette, not {names!r}")
     return (str(names[0]) if names else None), options

@@ -40,6 +40,8 @@ class Rules:
     """`none`, `once`, `new` or `all`."""
     url: str | None
     folder: Path
+    clock: str
+    """`virtual`, `recorded` or `real`."""
     unplayed: str
     """`ignore`, `warn` or `fail`."""
     max_age: str
@@ -71,6 +73,7 @@ def using(
         MLTaskFixturesError: as `use_cassette`.
     """
     unplayed = options.pop("unplayed", rules.unplayed)
+    options.setdefault("clock", rules.clock)
     record = _mode(name, rules)
     options.setdefault("allow_secrets", rules.allow_secrets)
     prepared = use_cassette(name, record=record, upstream=rules.url, folder=rules.folder, **options)

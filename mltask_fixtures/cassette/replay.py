@@ -11,11 +11,14 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.clock import Clock
+from mltask_fixtures.cassette.failures import Failure, Failures
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
 from mltask_fixtures.cassette.match import Key, key_of
@@ -24,7 +27,7 @@ from mltask_fixtures.cassette.recording import decoded, from_dict
 from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mltask_fixtures.cassette.seal import Sealed
@@ -46,11 +49,20 @@ class Answer(NamedTuple):
     """One pair for each value, in the recorded order."""
     body: bytes
     """With its content encoding undone."""
+    missing: int = 0
+    """How many bytes of the body were lost on its way."""
+    delay: float = 0
+    """How long it takes to come, in seconds."""
 
     @property
     def sets_cookies(self) -> bool:
         """Whether a session has something to remember."""
         return any(name.lower() == "set-cookie" for name, _ in self.headers)
+
+
+Following: TypeAlias = "Callable[[Key], Answer | None]"
+Rule: TypeAlias = "Callable[[Following, Key], Answer | None]"
+"""What stands between a request and the recorded answer, which it may ask for with any key, change, or do without."""
 
 
 @dataclass
@@ -131,6 +143,9 @@ class MLTaskCassette:
         self._loaded_count = 0
         self._order = Order()
         self._began = time.monotonic()
+        self.clock = Clock(is_virtual=False)
+        self._answering: Following = self._play
+        self._failures = Failures()
         if not anew:
             self._load()
 
@@ -189,29 +204,72 @@ class MLTaskCassette:
             NoRecordedAnswerError: nothing answers it, and nothing is to be recorded.
         """
         with self._lock:
-            key = self._key(request)
-            queue = self._queues.get(key)
-            if queue is None or not self._plays(queue, key):
-                if not self.write_protected:
-                    return None
-                self.unanswered.append(str(key)[:300])
-                raise NoRecordedAnswerError(self._refusal(key))
-            if queue.played < len(queue.numbers):
-                queue.played += 1
-            number = queue.numbers[queue.played - 1]
-            self.play_counts[number] += 1
-            answer = self._answers.get(number)
-            if answer is None:
-                answer = self._answers[number] = answer_of(self.data[number][1])
-            return self._given(request, number, answer)
+            return self._answering(self._key(request))
+
+    def _play(self, key: Key) -> Answer | None:
+        queue = self._queues.get(key)
+        if queue is None or not self._plays(queue, key):
+            if not self.write_protected:
+                return None
+            self.unanswered.append(str(key)[:300])
+            raise NoRecordedAnswerError(self._refusal(key))
+        if queue.played < len(queue.numbers):
+            queue.played += 1
+        number = queue.numbers[queue.played - 1]
+        self.play_counts[number] += 1
+        return self.recorded_answer(number)
+
+    def add_rule(self, rule: Rule) -> None:
+        """Let a rule have its say before those that are there, as long as nothing is recorded."""
+        if self.write_protected:
+            self._answering = partial(rule, self._answering)
+
+    @property
+    def recorded(self) -> Mapping[Key, Sequence[int]]:
+        """The recorded requests, each with the numbers of its answers."""
+        return {key: queue.numbers for key, queue in self._queues.items()}
+
+    @property
+    def failures(self) -> Mapping[Key, Mapping[int, Failure]]:
+        """The recorded requests that found no answer: which ones of each kind, counted from 1."""
+        return self._failures.at()
+
+    @property
+    def dialect(self) -> str | None:
+        """The name of the dialect that its server speaks; None where that is not known."""
+        return self._dialect
+
+    def recorded_answer(self, number: int) -> Answer:
+        """Give the answer with this number."""
+        answer = self._answers.get(number)
+        if answer is None:
+            answer = self._answers[number] = answer_of(self.data[number][1])
+        return answer
+
+    def recorded_ms(self, number: int) -> float:
+        """Say when the answer with this number came, in ms since the recording began; 0 where that is not known."""
+        return float(self.data[number][1].get(RECORDED_MS, 0))
+
+    def show(self, number: int, answer: Answer) -> None:
+        """Answer this in place of the recorded answer with this number."""
+        self._answers[number] = answer
+
+    def leave_out(self, key: Key, count: int) -> None:
+        """Begin the answers to a request later."""
+        del self._queues[key].numbers[:count]
+
+    def played(self, key: Key) -> int:
+        """Say how many of the answers to a request were played."""
+        return self._queues[key].played if key in self._queues else 0
+
+    def go_to(self, key: Key, played: int) -> None:
+        """Count so many of the answers to a request as played."""
+        if key in self._queues:
+            self._queues[key].played = played
 
     def _key(self, request: Request) -> Key:
         """Say what decides the answer to a request."""
         return key_of(request.method, request.uri, request.body_bytes)
-
-    def _given(self, request: Request, number: int, answer: Answer) -> Answer:  # noqa: ARG002 - what a rule may ask
-        """Let an answer out; `number` is its interaction's, from 0."""
-        return answer
 
     def _plays(self, queue: _Queue, key: Key) -> bool:
         if self.record_mode == "all":
@@ -239,18 +297,23 @@ class MLTaskCassette:
         with self._lock:
             answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
             self.data.append((request, answer))
+            self._failures.count(self._key(request))
+            self.dirty = True
+
+    def append_failure(self, request: Request, failure: Failure) -> None:
+        """Keep that a request has just found no answer."""
+        with self._lock:
+            self._failures.add(request, failure, round((time.monotonic() - self._began) * 1000, 1))
             self.dirty = True
 
     def can_play_response_for(self, request: Request) -> bool:
-        """Tell vcrpy's stubs whether `play_response` has something; raises where nothing may be sent."""
+        """Tell vcrpy's stubs whether `play_response` has something; where nothing may be sent, it raises."""
         with self._lock:
+            if self.write_protected:
+                return True
             key = self._key(request)
             queue = self._queues.get(key)
-            if queue is not None and self._plays(queue, key):
-                return True
-            if self.write_protected:
-                self.answer(request)
-            return False
+            return queue is not None and self._plays(queue, key)
 
     def play_response(self, request: Request) -> dict[str, Any]:
         """Give vcrpy's stubs the next answer; they may change what they get."""
@@ -298,6 +361,11 @@ class MLTaskCassette:
             queue.numbers.append(number)
         self._loaded_count = len(self.data)
         self._metadata = {**(cassette.get("metadata") or {}), **self._metadata}
+        self._dialect = self._dialect or recording.dialect
+        self._failures = Failures.read(path, self._metadata)
+        if self.record_mode != "all":
+            for key, queue in self._queues.items():
+                self._failures.count(key, len(queue.numbers))
         self.write_protected = self.record_mode in ("none", "once")
 
     def save(self) -> None:
@@ -325,10 +393,11 @@ class MLTaskCassette:
             old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
             kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
         metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
+        failures = self._failures.as_metadata(self._replacing, anew=self.record_mode == "all")
         return seal(
             self._path,
             [*kept, *recorded],
-            metadata,
+            {**metadata, **failures},
             replacing=self._replacing,
             dialect=self._dialect,
             allowed_secrets=self.allowed_secrets,

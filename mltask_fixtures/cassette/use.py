@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.clock import CLOCK_MODES, ClockMode, running
+from mltask_fixtures.cassette.faults import AsRecorded, AtPolls, Faults
+from mltask_fixtures.cassette.faults import checked as check_faults
 from mltask_fixtures.cassette.intercept import intercepting
+from mltask_fixtures.cassette.polling import AnyTaskId, AtRecordedTimes, Overrides, override, start_at
 from mltask_fixtures.cassette.replay import RECORD_MODES, MLTaskCassette, NoRecordedAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from types import TracebackType
+
+    from mltask_fixtures.contract import TaskState
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -45,8 +51,20 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         folder: where names are looked up and recordings are written; `cassettes` here by default.
         allowed_hosts: addresses that may be connected to while a recording is replayed.
         allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
+        clock: in replay, `virtual` lets sleeps of this thread pass at once and the clocks it reads agree; `recorded`
+            does so, and answers come at the times at which they were recorded; `real` changes nothing. Recording always
+            takes its time.
+        any_task_id: whether ids that were not recorded are answered as well: the first one that is asked for is the
+            first recorded task, and so on; answers then say the id that was asked for.
+        start_at: a state; each task's polls begin with the first recorded answer that shows it.
+        with_: values of the recorded tasks to change, such as `{"error": "no such index"}`, or for the polls that show
+            one state, `{"FAILED": {"error": "no such index"}}`; None takes a field away.
+        faults: what happens at the nth poll of each task in place of its recorded answer, such as
+            `{2: 429, 5: "timeout", range(6, 9): 503}`: an HTTP status, `timeout`, `reset`, `refused`, `truncated`, or a
+            `timedelta` that the answer takes. The recorded answers go on after it.
 
     Raises:
+        WrongUseError: an option that there is not, or one that contradicts what the recording's server says.
         UnknownCassetteError: there is no such recording, and none is to be made; the error names the nearest.
         DamagedCassetteError: the file is no whole cassette.
         InvalidCassetteError: it holds what no server says; the error names interaction and field.
@@ -70,12 +88,19 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         folder: str | os.PathLike[str] | None = None,
         allowed_hosts: tuple[str, ...] = (),
         allow_secrets: Iterable[str] = (),
+        clock: ClockMode = "virtual",
+        any_task_id: bool = False,
+        start_at: TaskState | str | None = None,
+        with_: Overrides | None = None,
+        faults: Faults | None = None,
     ) -> None:
         """Take the options; nothing is read until the block begins."""
-        if record not in RECORD_MODES:
-            near = get_close_matches(str(record), RECORD_MODES, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(RECORD_MODES)}"
-            raise WrongUseError(f"there is no record mode {record!r}; {hint}")
+        _known("record mode", record, RECORD_MODES)
+        _known("clock", clock, CLOCK_MODES)
+        if faults is not None:
+            check_faults(faults)
+        self._clock: ClockMode = clock
+        self._any_task_id, self._start_at, self._with, self._faults = any_task_id, start_at, with_, faults
         self._name = Path(name) if isinstance(name, os.PathLike) else name
         self._record = record
         self._options: dict[str, Any] = {"strict": strict, "upstream": upstream, "allowed_hosts": allowed_hosts}
@@ -88,6 +113,9 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         with ExitStack() as stack:
             cassette = self._cassette()
             stack.push(_finish(cassette))
+            cassette.clock = stack.enter_context(running(self._clock if cassette.write_protected else "real"))
+            if cassette.write_protected:
+                self._set_rules(cassette)
             stack.enter_context(intercepting(cassette))
             self._entered.append(stack.pop_all())
         return cassette
@@ -145,6 +173,28 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
             raise WrongUseError(f"{own} comes with the package and is never written to; give the cassette another name")
         put_to_use.add(own)
         return MLTaskCassette(own, record=record, **self._options)
+
+    def _set_rules(self, cassette: MLTaskCassette) -> None:
+        """Let the options change what is played; the later a rule is added, the earlier it has its say."""
+        if self._start_at is not None:
+            start_at(cassette, self._start_at)
+        if self._with:
+            override(cassette, self._with)
+        if self._clock == "recorded":
+            cassette.add_rule(AtRecordedTimes(cassette))
+        if cassette.failures:
+            cassette.add_rule(AsRecorded(cassette.failures))
+        if self._faults:
+            cassette.add_rule(AtPolls(cassette, self._faults))
+        if self._any_task_id:
+            cassette.add_rule(AnyTaskId(cassette))
+
+
+def _known(what: str, word: str, words: Collection[str]) -> None:
+    if word not in words:
+        near = get_close_matches(str(word), words, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(words)}"
+        raise WrongUseError(f"there is no {what} {word!r}; {hint}")
 
 
 def _finish(cassette: MLTaskCassette) -> Callable[..., None]:

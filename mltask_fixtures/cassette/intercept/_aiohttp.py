@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from functools import wraps
 from inspect import unwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, failures_kept
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.intercept._wire import GO_ON, Sent, read_request, write_answer
 from mltask_fixtures.cassette.replay import answer_of
@@ -20,8 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
-    from mltask_fixtures.cassette.replay import MLTaskCassette
+    from mltask_fixtures.cassette.replay import Answer, MLTaskCassette
+
+_FOR_EVER: Final = 3600
+"""Seconds after which a request that gets no answer gives up, if its session has no time-out."""
 
 
 def replacements(module: ModuleType) -> Iterator[Replacement]:
@@ -82,6 +88,7 @@ class _Wire(asyncio.Transport):
         super().__init__()
         self._cassette, self._protocol, self._req, self._open_real = cassette, protocol, req, open_real
         self._sent = bytearray()
+        self._loop = asyncio.get_running_loop()
         self._told_to_go_on = self._closing = False
         self._recording: asyncio.Task[None] | None = None
 
@@ -102,23 +109,50 @@ class _Wire(asyncio.Transport):
         request = Request(sent.method, str(self._req.url), sent.body or None, sent.headers)
         try:
             answer = self._cassette.answer(request)
+        except TransferFailedError as failed:
+            self._fail(failed.failure)
+            return
         except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
             self._protocol.set_exception(error)
             return
         if answer is None:
             self._recording = asyncio.get_running_loop().create_task(self._record(request, raw))
+        elif answer.delay:
+            self._loop.call_later(answer.delay, self._arrive, answer, request.method)
         else:
-            self._protocol.data_received(write_answer(answer, request.method))
+            self._arrive(answer, request.method)
+
+    def _arrive(self, answer: Answer, method: str) -> None:
+        if not self._closing:
+            self._protocol.data_received(write_answer(answer, method))
+            if answer.missing:
+                self._protocol.connection_lost(None)
+
+    def _fail(self, failure: Failure) -> None:
+        """Let happen what a socket would; aiohttp makes an exception of it."""
+        from aiohttp import ClientConnectorError, SocketTimeoutError
+
+        if failure == "timeout":
+            # The session's own time-outs come first; one without any is not left waiting for ever.
+            late = SocketTimeoutError("Timeout on reading data from socket")
+            self._loop.call_later(_FOR_EVER, self._protocol.set_exception, late)
+        elif failure == "refused":
+            error = OS_ERRORS[failure]()
+            self._protocol.set_exception(ClientConnectorError(self._req.connection_key, error))
+        else:
+            self._protocol.connection_lost(OS_ERRORS[failure]())
 
     async def _record(self, request: Request, raw: bytes) -> None:
         cassette = self._cassette
         try:
-            with cassette.sending(request):
+            with cassette.sending(request), failures_kept(cassette, request):
                 if upstream := cassette.upstream:
                     kept = await asyncio.get_running_loop().run_in_executor(None, send, request, upstream)
                 else:
                     kept = await self._really(request.method, raw)
                 cassette.append(request, kept)
+        except TransferFailedError as failed:
+            self._fail(failed.failure)
         except Exception as error:  # noqa: BLE001 - it is raised again where the response is waited for
             self._protocol.set_exception(error)
         else:

@@ -7,9 +7,11 @@ from functools import wraps
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, arriving, failures_kept
 from mltask_fixtures.cassette.intercept._send import as_dict, send
-from mltask_fixtures.cassette.intercept._wire import read_request, write_answer
+from mltask_fixtures.cassette.intercept._wire import Sent, read_request, write_answer
 from mltask_fixtures.cassette.replay import answer_of
 from mltask_fixtures.cassette.request import Request
 
@@ -65,6 +67,7 @@ class _Wire:
         self.cassette = cassette
         self._connection, self._scheme = connection, scheme
         self._sent = bytearray()
+        self._arrived: bytes | OSError | None = None
         cassette.wires.add(self)
 
     def hang_up(self) -> None:
@@ -73,21 +76,39 @@ class _Wire:
 
     def sendall(self, data: Any) -> None:
         self._sent += data
+        sent = read_request(bytes(self._sent))
+        if sent is not None and sent.complete:
+            self._arrived = self._ask(sent)
+            if isinstance(self._arrived, ConnectionRefusedError):
+                raise self._arrived  # a client hears of it before it waits for an answer
 
     def makefile(self, _mode: str = "rb", *_: Any) -> BytesIO:
+        arrived, self._arrived = self._arrived, None
+        if arrived is None:
+            sent = read_request(bytes(self._sent))
+            assert sent is not None  # noqa: S101 - the head was sent before the answer is read
+            arrived = self._ask(sent)
+        if isinstance(arrived, OSError):
+            raise arrived
+        return BytesIO(arrived)
+
+    def _ask(self, sent: Sent) -> bytes | OSError:
+        """Give the answer as it comes over a wire, or what a socket raises in its place."""
         raw = bytes(self._sent)
         self._sent.clear()
-        sent = read_request(raw)
-        assert sent is not None  # noqa: S101 - the head was sent before the answer is read
         request = Request(sent.method, self._uri(sent.target), sent.body or None, sent.headers)
-        answer = self.cassette.answer(request)
-        if answer is None:
-            upstream = self.cassette.upstream
-            with self.cassette.sending(request):
-                kept = send(request, upstream) if upstream else self._really(request.method, raw)
-                self.cassette.append(request, kept)
-            answer = answer_of(kept)
-        return BytesIO(write_answer(answer, request.method))
+        timeout = self._connection.timeout
+        try:
+            answer = arriving(self.cassette, request, timeout if isinstance(timeout, (int, float)) else None)
+            if answer is None:
+                upstream = self.cassette.upstream
+                with self.cassette.sending(request), failures_kept(self.cassette, request):
+                    kept = send(request, upstream) if upstream else self._really(request.method, raw)
+                    self.cassette.append(request, kept)
+                answer = answer_of(kept)
+        except TransferFailedError as failed:
+            return OS_ERRORS[failed.failure]()
+        return write_answer(answer, request.method)
 
     def _uri(self, target: str) -> str:
         if not target.startswith("/"):

@@ -7,7 +7,9 @@ from http.client import HTTPMessage
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.intercept import current, passing
+from mltask_fixtures.cassette.intercept._arrival import OS_ERRORS, arriving, failures_kept, with_length
 from mltask_fixtures.cassette.intercept._send import as_dict, send
 from mltask_fixtures.cassette.replay import Answer, answer_of
 from mltask_fixtures.cassette.request import Request
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+    from mltask_fixtures.cassette.failures import Failure
     from mltask_fixtures.cassette.intercept import Replacement
     from mltask_fixtures.cassette.replay import MLTaskCassette
 
@@ -47,14 +50,14 @@ def _make_request(module: ModuleType) -> Any:
     def response_of(answer: Answer, method: str, url: str, options: dict[str, Any]) -> Any:
         return HTTPResponse(
             body=BytesIO(b"" if method == "HEAD" else answer.body),
-            headers=HTTPHeaderDict(answer.headers),
+            headers=HTTPHeaderDict(with_length(answer) if answer.missing else answer.headers),
             status=answer.status,
             reason=answer.reason,
             version=11,
             preload_content=options.get("preload_content", True),
             decode_content=options.get("decode_content", True),
             retries=options.get("retries"),
-            enforce_content_length=False,
+            enforce_content_length=answer.missing > 0,
             original_response=_Original(answer) if answer.sets_cookies else None,  # type: ignore[arg-type]
             request_method=method,
             request_url=url,
@@ -70,12 +73,16 @@ def _make_request(module: ModuleType) -> Any:
             if cassette is None or (not vcrpy_is_outside and _is_of_vcrpy(type(conn))):
                 return original(pool, conn, method, url, **options)
             request = Request(method, _uri(pool, url), options.get("body"), options.get("headers") or pool.headers)
-            answer = cassette.answer(request)
-            if answer is None:
-                options["body"] = request.raw  # an iterable was used up
-                answer = _recorded(
-                    cassette, request, lambda: original(pool, conn, method, url, **options | _AS_IT_CAME)
-                )
+            timeout = _timeout(options.get("timeout"))
+            try:
+                answer = arriving(cassette, request, timeout)
+                if answer is None:
+                    options["body"] = request.raw  # an iterable was used up
+                    answer = _recorded(
+                        cassette, request, lambda: original(pool, conn, method, url, **options | _AS_IT_CAME)
+                    )
+            except TransferFailedError as failed:
+                raise _exception(failed.failure, pool, conn, url, timeout) from None
             response = response_of(answer, method, url, options)
             if options.get("response_conn") is not None:
                 pool._put_conn(conn)  # noqa: SLF001 - nothing will be read from it, so it is free again
@@ -84,6 +91,24 @@ def _make_request(module: ModuleType) -> Any:
         return make_request
 
     return make
+
+
+def _timeout(timeout: Any) -> float | None:
+    """Give the time that a request waits for its answer, in seconds."""
+    seconds = getattr(timeout, "read_timeout", timeout)
+    return seconds if isinstance(seconds, (int, float)) else None
+
+
+def _exception(failure: Failure, pool: Any, conn: Any, url: str, timeout: float | None) -> Exception:
+    """Give what a request raises; urllib3 wraps some of it above here."""
+    from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+
+    if failure == "timeout":
+        return ReadTimeoutError(pool, url, f"Read timed out. (read timeout={timeout})")
+    error = OS_ERRORS[failure]()
+    if failure == "refused":
+        return NewConnectionError(conn, f"Failed to establish a new connection: {error}")
+    return error
 
 
 class _Original:
@@ -107,7 +132,7 @@ def _is_of_vcrpy(connection: type) -> bool:
 
 def _recorded(cassette: MLTaskCassette, request: Request, ask: Any) -> Answer:
     request.headers = dict(request.headers)
-    with cassette.sending(request):
+    with cassette.sending(request), failures_kept(cassette, request):
         if cassette.upstream:
             kept = send(request, cassette.upstream)
         else:

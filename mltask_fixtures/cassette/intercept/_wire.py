@@ -70,6 +70,6 @@ def write_answer(answer: Answer, method: str) -> bytes:
     lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
     lines += [f"{name}: {value}" for name, value in answer.headers if name.lower() not in dropped]
     if not bodiless:
-        lines.append(f"Content-Length: {len(answer.body)}")
+        lines.append(f"Content-Length: {len(answer.body) + answer.missing}")
     head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
     return head if bodiless else head + answer.body
