@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,8 @@ import click
 from mltask_fixtures._errors import WrongUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mltask_fixtures.factory.bulk import Engine
 
 _FORMS = ("ndjson", "json", "bulk", "search", "parquet")
@@ -58,7 +61,7 @@ def command(  # noqa: PLR0917 - click gives them by name
     engine: str,
     scheduler: str | None,
 ) -> None:
-    r"""Write task bodies that are valid in a dialect.
+    """Write task bodies that are valid in a dialect.
 
     Without --type and --state all pairs that the dialect shows take turns. Payload n depends on the seed and on n
     alone: the shards of ndjson and bulk, one after the other, are the whole, byte for byte, whoever made them. A FILE
@@ -98,10 +101,12 @@ def command(  # noqa: PLR0917 - click gives them by name
         done, before = now, now if before < 0 else before
         count_up(now)
 
-    _clean_up_on_sigterm()
     to_terminal = output is None and sys.stdout.isatty()
     try:
-        with counted(max(total, 1), "payloads", shown=not to_terminal) as count_up:
+        with (
+            _cleaning_up_on_sigterm(),
+            counted(max(total, 1), "payloads", shown=not to_terminal) as count_up,
+        ):
             generate(order, output, engine=chosen, resume=resume, told=tell)
     except BaseException as error:
         if resume and done:
@@ -129,9 +134,12 @@ def _engine(engine: str, scheduler: str | None, processes: int | None) -> Engine
 
 def _quiet_dask() -> None:
     """What Dask logs of lost workers is its own affair: the work goes on, or an error says why not."""
-    import logging
-
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        import dask.config
+    except ModuleNotFoundError:
+        return  # the engine says what is missing
+    loggers = ("distributed", *(f"distributed.{part}" for part in ("client", "core", "nanny", "scheduler", "worker")))
+    dask.config.set({"logging": {**dict.fromkeys(loggers, "critical"), **dask.config.get("logging", {})}})
 
 
 def _form_of(output: Path | None) -> str:
@@ -141,10 +149,15 @@ def _form_of(output: Path | None) -> str:
     return next((name for name, form in FORMS.items() if ending in form.endings), "ndjson")
 
 
-def _clean_up_on_sigterm() -> None:
+@contextmanager
+def _cleaning_up_on_sigterm() -> Iterator[None]:
     """Let `kill` and `timeout` leave no draft behind, as Ctrl-C does."""
 
     def end(*_: object) -> NoReturn:
-        raise SystemExit(_TERMINATED)
+        raise click.exceptions.Exit(_TERMINATED)
 
-    signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -52,7 +52,7 @@ def command(  # noqa: PLR0917 - click gives them by name
     form: str | None,
     output: Path | None,
 ) -> None:
-    r"""Write the snapshots of a task, in the order in which polls see them; the last one holds.
+    """Write the snapshots of a task, in the order in which polls see them; the last one holds.
 
     Task n depends on the seed and on n alone. Of several tasks ndjson has one after the other.
 
