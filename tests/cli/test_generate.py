@@ -156,23 +156,25 @@ def test_ctrl_c_and_kill_leave_no_draft(tmp_path, sent, code):
         assert "mltask-fixtures: interrupted" in told
 
 
-def test_what_ctrl_c_broke_off_is_resumed(tmp_path, shell):
-    """With words on both sides, and the same bytes."""
+def test_what_broke_off_is_resumed(tmp_path, shell):
+    """A disk that was full has room now: words on both sides, and the same bytes."""
     path = tmp_path / "tasks.ndjson"
-    words = ["--type", "TRAINING", "--count", 1_500_000, "--state", "RUNNING", "--resume", "-o", path]
-    with started(*words) as process:
-        grown(lambda: tmp_path.glob("tasks.ndjson.part"), process)
-        process.send_signal(signal.SIGINT)
+    words = ["--type", "TRAINING", "--count", 60_000, "--state", "RUNNING", "--resume", "-o", path]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8_000_000, 8_000_000))
+
+    with started(*words, preexec_fn=limit) as process:
         told = process.stderr.read()
-    assert process.returncode == 130
-    assert f"{path}.part keeps " in told
-    assert "of 1,500,000 payloads; the same command continues" in told
+    assert process.returncode == 3
+    assert told == (
+        f"{path}.part keeps 30,000 of 60,000 payloads; the same command continues\n"
+        f"mltask-fixtures: {path} cannot be written: File too large\n"
+    )
     done = shell("generate", *words)
-    assert done.returncode == 0, done.stderr
-    assert f"{path}: 1,500,000 payloads, " in done.stderr
-    assert " of them from before" in done.stderr
-    with path.open("rb") as file:
-        assert all(a == b for a, b in zip(file, TaskFactory().ndjson(0, 1_500_000, "TRAINING", "RUNNING"), strict=True))
+    size = path.stat().st_size
+    assert done.stderr == f"{path}: 60,000 payloads, {size:,} bytes, 30,000 of them from before\n"
+    assert path.read_bytes() == b"".join(TaskFactory().ndjson(0, 60_000, "TRAINING", "RUNNING"))
 
 
 def test_a_pipe_gets_a_line_for_each_tenth_of_a_long_run(capsys):
