@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _measure import Case, Group, fail, interleaved, machine, missed, ratio, table
 
-from mltask_fixtures.factory.bulk import Order, alone, generate, processes
+from mltask_fixtures.factory.bulk import FORMS, Order, alone, generate, processes
 
 PROGRAM = "import sys; from mltask_fixtures.cli import main; main(sys.argv[1:])"
 
@@ -50,6 +50,14 @@ def speed(lines: int, rounds: int) -> tuple[Group, Group]:
     )
 
 
+def size_of(form: str, count: int = 100_000) -> float:
+    """Give the bytes of a payload in a form."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "tasks")
+        generate(Order(count=count, form=form), path)
+        return path.stat().st_size / count
+
+
 def peak_of(count: int) -> tuple[float, float]:
     """Run `generate` for so many lines; give its peak of resident memory in MB and the seconds it took."""
     begun = time.perf_counter()
@@ -75,6 +83,8 @@ def main() -> None:
         print(f"{1e6 / result.median:>10,.0f} lines/s  {result.name}")
     gain = ratio(two.results[1], two.results[0])
     print(f"{gain:>10.2f} times as fast with two processes\n")
+    for form in FORMS:
+        print(f"{size_of(form):>10,.1f} bytes a payload  {form}")
     peaks = {}
     count = 10_000
     while count <= asked.memory:
