@@ -35,6 +35,8 @@ from mltask_fixtures.factory.texts import Texts, as_kept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from faker.generator import Generator
+
 
 class TaskOverrides(TypedDict, total=False):
     """The keys of a payload that a caller may set; None leaves a key out."""
@@ -73,6 +75,7 @@ class TaskFactory:
     Args:
         seed: a number or a text; the same seed gives the same bytes on every supported Python.
         dialect: `documented`, a server line such as `2.19`, or a full version.
+        words: the faker generator whose locale gives the free text; by default one of faker's default locale.
 
     Raises:
         WrongUseError: the seed is neither a number nor a text.
@@ -85,15 +88,17 @@ class TaskFactory:
         ('COMPLETED', False, False)
     """
 
-    def __init__(self, seed: int | str = 0, dialect: Dialect | str = "documented") -> None:
-        """Take the seed and the dialect."""
+    def __init__(
+        self, seed: int | str = 0, dialect: Dialect | str = "documented", *, words: Generator | None = None
+    ) -> None:
+        """Take the seed, the dialect, and where the words come from."""
         if isinstance(seed, bool) or not isinstance(seed, (int, str)):
             raise WrongUseError(f"the seed is {seed!r:.60}; it is a whole number or a text")
         self.seed = seed
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self._key = key_of(seed)
         self._cluster = cluster_of(self._key)
-        self._texts = Texts()
+        self._texts = Texts(words)
         self._plans: dict[tuple[str, str], Plan] = {}
         self._ids: dict[str, Draws] = {}
         self._routes: dict[tuple[str, str], Route] = {}
