@@ -5,6 +5,7 @@ Every public name is loaded when it is first used, so importing the package cost
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         check,
         parse_task,
     )
-    from mltask_fixtures.factory import TaskFactory
+    from mltask_fixtures.factory import Lifecycle, TaskFactory
     from mltask_fixtures.server import TaskServer
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "FunctionName",
     "InputType",
     "InvalidTaskError",
+    "Lifecycle",
     "LoadModelTask",
     "MLTaskFixturesError",
     "PredictionTask",
@@ -69,6 +71,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "Lifecycle": "mltask_fixtures.factory",
     "MLTaskFixturesError": "mltask_fixtures._errors",
     "TaskFactory": "mltask_fixtures.factory",
     "TaskServer": "mltask_fixtures.server",
@@ -81,6 +84,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_ROOMS.get(name, "mltask_fixtures.contract")), name)
     globals()[name] = value
+    if "mltask_fixtures._hypothesis" in sys.modules:  # hypothesis came before the models did
+        sys.modules["mltask_fixtures._hypothesis"].register()
     return value
 
 

@@ -52,7 +52,7 @@ WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "pretty": lambda value: _pretty(value) + "\n",
 }
 """How servers and clients write JSON; the first, which is OpenSearch's, needs no mention in the file."""
-_USUAL: Final = "compact"
+USUAL: Final = "compact"
 SIDE_FILE: Final = ".body"
 _NAME_OF_SIDE_FILE: Final = re.compile(rf"[0-9a-f]{{64}}{re.escape(SIDE_FILE)}")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -194,7 +194,7 @@ def _body_to_file(body: Any, aside: Callable[[bytes], str] | None) -> Any:
     if read is None:
         return {"string": text}
     key, value, name = read
-    return {key: value} if name == _USUAL else {key: value, "written": name}
+    return {key: value} if name == USUAL else {key: value, "written": name}
 
 
 def json_of(text: str) -> tuple[str, Any, str] | None:
@@ -216,6 +216,8 @@ def json_of(text: str) -> tuple[str, Any, str] | None:
             key, value = "lines", [from_json(line) for line in text.split("\n")[:-1]]
         except ValueError:
             return None
+    if key == "json" and write_json(key, value, USUAL) == text:
+        return key, value, USUAL
     return next(((key, value, name) for name in WRITERS if write_json(key, value, name) == text), None)
 
 
@@ -262,6 +264,26 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
 
 
+def parsed(text: str) -> dict[str, Any] | None:
+    """Read a cassette of ours as it stands in the file; None where only `deserialize` can tell what it is."""
+    try:
+        values = from_json(text, cache_strings="keys", allow_inf_nan=False)
+    except ValueError:
+        return None
+    if not isinstance(values, dict) or not isinstance(values.get("interactions"), list):
+        return None
+    return values if isinstance(values.get("metadata") or {}, dict) else None
+
+
+def completed(one: Any, number: int, fetch: Callable[[str, int], bytes] | None = None) -> dict[str, Any]:
+    """Put one interaction as it stands in a file into vcrpy's form.
+
+    Raises:
+        ValueError: it has not the structure of one; the error says its number.
+    """
+    return _from_file(one, number, fetch)
+
+
 def checked(cassette: Any, fetch: Callable[[str, int], bytes] | None = None) -> dict[str, Any]:
     """See that parsed values have a cassette's structure, and put headers and bodies into one form.
 
@@ -301,7 +323,8 @@ def _from_file(interaction: Any, number: int, fetch: Callable[[str, int], bytes]
             "body": {"string": _body_from_file(response["body"], fetch) or b""},
         }
         if RECORDED_MS in interaction:
-            answer[RECORDED_MS] = float(interaction[RECORDED_MS])
+            when = interaction[RECORDED_MS]
+            answer[RECORDED_MS] = when if type(when) in (int, float) else float(when)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"interaction {number}: {what}") from None
@@ -344,9 +367,9 @@ def _body_from_file(body: Any, fetch: Callable[[str, int], bytes] | None) -> byt
     if type(body) is not dict:
         return _bytes(body)
     if "json" in body:
-        return WRITERS[body.get("written", _USUAL)](body["json"]).encode()
+        return WRITERS[body.get("written", USUAL)](body["json"]).encode()
     if "lines" in body:
-        return _as_lines(WRITERS[body.get("written", _USUAL)], body["lines"]).encode()
+        return _as_lines(WRITERS[body.get("written", USUAL)], body["lines"]).encode()
     if "file" in body:
         return _fetched(body, fetch)
     for key in ("base64", "base64_string"):

@@ -16,7 +16,7 @@ from mltask_fixtures.contract.agree import LATEST_MINTING, surely_agrees
 from mltask_fixtures.contract.dialect import DIALECTS, Dialect, ErrorForm, Kind
 from mltask_fixtures.contract.ids import decode_document_id, is_node_id
 from mltask_fixtures.contract.reading import UNREADABLE, Finding, read, show
-from mltask_fixtures.contract.task import KINDS, WIRE_ORDER, Task, UnknownKind
+from mltask_fixtures.contract.task import FIRST_TIME, KINDS, LAST_TIME, WIRE_ORDER, Task, UnknownKind
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
 from mltask_fixtures.contract.wire import map_order
 
@@ -31,6 +31,7 @@ _WORDS: Mapping[str, type[Enum]] = {
     "function_name": FunctionName,
     "input_type": InputType,
 }
+_TYPES, _STATES, _FUNCTIONS, _INPUTS = map(frozenset, (TaskType, TaskState, FunctionName, InputType))
 _CODES = {
     "missing": "missing",
     "union_tag_not_found": "missing",
@@ -213,6 +214,7 @@ class _Seen:
 
     def __init__(self, body: Mapping[str, Any], kind: Kind, state: TaskState, dialect: Dialect) -> None:
         self.body, self.kind, self.state, self.dialect = body, kind, state, dialect
+        self.task_type = TaskType(body["task_type"])
 
     def text(self, key: str) -> str | None:
         value = self.body.get(key)
@@ -220,7 +222,8 @@ class _Seen:
 
     def time(self, key: str) -> int | None:
         value = self.body.get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
+        possible = isinstance(value, int) and not isinstance(value, bool) and FIRST_TIME <= value <= LAST_TIME
+        return value if possible else None
 
     def nodes(self) -> list[str]:
         value = self.body.get("worker_node")
@@ -233,9 +236,9 @@ def _disagreements(
     body: Mapping[str, Any], dialect: Dialect, surface: Surface, task_id: str | None
 ) -> Iterator[Finding]:
     task_type, state = body.get("task_type"), body.get("state")
-    if not (isinstance(task_type, str) and task_type in set(TaskType)):
+    if not (isinstance(task_type, str) and task_type in _TYPES):
         return
-    if not (isinstance(state, str) and state in set(TaskState)):
+    if not (isinstance(state, str) and state in _STATES):
         return
     if contradiction := unreachable(TaskType(task_type), TaskState(state), dialect):
         yield contradiction
@@ -269,13 +272,14 @@ def _presence(seen: _Seen) -> Iterator[Finding]:
     for key in WIRE_ORDER:
         if key in required and key not in seen.body:
             yield _missing(key, f"{what} has it")
-        if key in seen.body and key not in required and key not in seen.kind.optional:
+        known = key in KINDS[seen.task_type].model_fields  # else the model has said so
+        if known and key in seen.body and key not in required and key not in seen.kind.optional:
             yield Finding("forbidden_key", key, "there", f"{what} has no such key")
 
 
 def _words(seen: _Seen) -> Iterator[Finding]:
     function, kind = seen.text("function_name"), seen.kind
-    if function in set(FunctionName) and kind.functions:
+    if function in _FUNCTIONS and kind.functions:
         if FunctionName(function) not in seen.dialect.functions:
             rule = f"it came with {FunctionName(function).since}, after {seen.dialect.name}"
             yield Finding("newer_word", "function_name", str(function), rule)
@@ -285,7 +289,7 @@ def _words(seen: _Seen) -> Iterator[Finding]:
                 "foreign_word", "function_name", str(function), f"a {seen.body['task_type']} task has {known}"
             )
     input_type = seen.text("input_type")
-    if input_type in set(InputType) and kind.input_types and InputType(input_type) not in kind.input_types:
+    if input_type in _INPUTS and kind.input_types and InputType(input_type) not in kind.input_types:
         known = ", ".join(word.value for word in kind.input_types)
         yield Finding("foreign_word", "input_type", str(input_type), f"a {seen.body['task_type']} task has {known}")
 
@@ -294,6 +298,8 @@ def _is_async(seen: _Seen) -> Iterator[Finding]:
     said, function = seen.body.get("is_async"), seen.text("function_name")
     if seen.kind.not_async is None or not isinstance(said, bool):
         return
+    if seen.kind.not_async and function not in _FUNCTIONS:
+        return  # nothing follows from a function that is not known
     expected = function not in seen.kind.not_async
     if said is not expected:
         what = f"{function} {seen.body['task_type']}" if function else seen.body["task_type"]
@@ -323,7 +329,7 @@ def _worker_node(seen: _Seen) -> Iterator[Finding]:
 
 def _error(seen: _Seen) -> Iterator[Finding]:
     error, nodes = seen.text("error"), seen.nodes()
-    if error is None or not seen.kind.error_forms:
+    if error is None or not seen.kind.error_forms or not nodes:
         return
     forms = [form for form in seen.kind.error_forms if form in (ErrorForm.NODES_AS_JSON, ErrorForm.NODES_AS_JAVA_MAP)]
     partly = seen.state is TaskState.COMPLETED_WITH_ERROR
@@ -413,7 +419,7 @@ def _id_time(seen: _Seen, task_id: str | None) -> Iterator[Finding]:
     if model and seen.kind.model_minted == "before" and model.time > create:
         rule = f"the model is older than the task, yet its id was minted {model.time - create:,} ms after create_time"
         yield Finding("id_time", "model_id", show(seen.text("model_id")), rule)
-    if model and seen.kind.model_minted == "during" and not create <= model.time <= last:
+    if model and seen.kind.model_minted == "during" and not min(create, last) <= model.time <= max(create, last):
         side = (
             f"{create - model.time:,} ms before create_time"
             if model.time < create

@@ -21,16 +21,21 @@ from mltask_fixtures.contract import (
     check,
     mint_document_id,
 )
+from mltask_fixtures.contract.answers import refusals, start_of
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
+from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
+from mltask_fixtures.factory.siblings import Answer, cancelled, deleted, found, refused, started
 from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from faker.generator import Generator
 
 
 class TaskOverrides(TypedDict, total=False):
@@ -70,6 +75,7 @@ class TaskFactory:
     Args:
         seed: a number or a text; the same seed gives the same bytes on every supported Python.
         dialect: `documented`, a server line such as `2.19`, or a full version.
+        words: the faker generator whose locale gives the free text; by default one of faker's default locale.
 
     Raises:
         WrongUseError: the seed is neither a number nor a text.
@@ -82,15 +88,17 @@ class TaskFactory:
         ('COMPLETED', False, False)
     """
 
-    def __init__(self, seed: int | str = 0, dialect: Dialect | str = "documented") -> None:
-        """Take the seed and the dialect."""
+    def __init__(
+        self, seed: int | str = 0, dialect: Dialect | str = "documented", *, words: Generator | None = None
+    ) -> None:
+        """Take the seed, the dialect, and where the words come from."""
         if isinstance(seed, bool) or not isinstance(seed, (int, str)):
             raise WrongUseError(f"the seed is {seed!r:.60}; it is a whole number or a text")
         self.seed = seed
         self.dialect = DIALECTS[dialect] if isinstance(dialect, str) else dialect
         self._key = key_of(seed)
         self._cluster = cluster_of(self._key)
-        self._texts = Texts()
+        self._texts = Texts(words)
         self._plans: dict[tuple[str, str], Plan] = {}
         self._ids: dict[str, Draws] = {}
         self._routes: dict[tuple[str, str], Route] = {}
@@ -316,6 +324,114 @@ class TaskFactory:
             rows = all_pairs(rows)
         made = bodies(self._plan, rows)
         return [Case(plan.validate(body), *row[2:]) for row, (plan, body) in zip(rows, made, strict=True)]
+
+    def invalid(
+        self,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        *,
+        fault: str | None = None,
+    ) -> list[InvalidBody]:
+        """Make bodies with exactly one fault each, which says what `check` must find.
+
+        Without a type and a state each fault comes once for each field, of the first payload that can have it; with
+        them, every fault that such a payload can have.
+
+        Args:
+            task_type: one of the dialect's types.
+            state: one of the states that the dialect shows.
+            fault: a name of the catalogue; without it, all.
+
+        Raises:
+            WrongUseError: no fault has that name; the error names the nearest.
+
+        Example:
+            >>> bad = TaskFactory().invalid(fault="truncated")[0]
+            >>> bad.code, bad.field, bad.body[-8:]
+            ('not_json', 'body', b'89600876')
+        """
+        known = [name for name, _, _ in CATALOGUE]
+        if fault is not None and fault not in known:
+            near = get_close_matches(fault, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
+            raise WrongUseError(f"there is no fault {fault!r:.60}; {hint}")
+        everywhere = task_type is not None or state is not None
+        return list(self._invalid(self._in_turn(task_type, state), fault, everywhere=everywhere))
+
+    def _invalid(self, plans: list[Plan], wanted: str | None, *, everywhere: bool) -> Iterator[InvalidBody]:
+        seen = set()
+        for plan in plans:
+            body = plan.make(0)[1]
+            sound = Sound(plan, self.dialect, body, self._task_id(body["task_type"], body["create_time"]))
+            for fault in CATALOGUE:
+                if wanted in (None, fault[0]):
+                    for bad in faulty(sound, fault):
+                        if everywhere or (bad.fault, bad.field) not in seen:
+                            seen.add((bad.fault, bad.field))
+                            yield bad
+
+    def started(self, task: Task) -> Answer:
+        """Make the answer of the call that started a task: the id to poll, in the words of the dialect.
+
+        Raises:
+            ContradictionError: no call of the dialect starts such a task.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> answer = factory.started(factory.build("TRAINING", "CREATED", function_name="KMEANS"))
+            >>> answer.method, answer.path, list(answer.json())
+            ('POST', '/_plugins/_ml/_train/kmeans?async=true', ['task_id', 'status'])
+        """
+        start = start_of(task.task_type, self.dialect)
+        if start is None:
+            raise ContradictionError(f"no call to a {self.dialect.name} server starts a {task.task_type} task")
+        model_id = task.model_id or self._task_id(f"model:{task.task_type}", task.create_time)
+        return started(self.dialect, start, task, self.task_id(task), model_id)
+
+    def search(self, *tasks: Task) -> Answer:
+        """Make the answer of a search that found these tasks.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> answer = factory.search(*factory.batch(2, "TRAINING", "COMPLETED"))
+            >>> [hit["_source"]["state"] for hit in answer.json()["hits"]["hits"]]
+            ['COMPLETED', 'COMPLETED']
+        """
+        return found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+
+    def deleted(self, task: Task) -> Answer:
+        """Make the answer to the deletion of a task.
+
+        Example:
+            >>> factory = TaskFactory()
+            >>> factory.deleted(factory.build("TRAINING", "COMPLETED")).json()["result"]
+            'deleted'
+        """
+        return deleted(self.dialect, self.task_id(task))
+
+    def cancelled(self, task: Task) -> Answer:
+        """Make the answer to the cancelling of a batch prediction; its state changes with a later poll only.
+
+        Raises:
+            ContradictionError: only a batch prediction can be cancelled.
+        """
+        if task.task_type is not TaskType.BATCH_PREDICTION or task.task_type not in self.dialect.kinds:
+            raise ContradictionError(f"a {self.dialect.name} server cancels no {task.task_type} task")
+        return cancelled(self.dialect, self.task_id(task))
+
+    def errors(self, task: Task | None = None) -> list[Answer]:
+        """Make every error answer of the dialect, each with the call that it answers, in a stable order.
+
+        Args:
+            task: whose id the calls name; by default the first payload of `stream`.
+
+        Example:
+            >>> [answer.status for answer in TaskFactory(dialect="2.8").errors() if answer.name == "task_not_found"]
+            [500]
+        """
+        task = task or self.nth(0)
+        model_id = self._task_id("model", task.create_time)
+        return [refused(self.dialect, refusal, self.task_id(task), model_id) for refusal in refusals(self.dialect)]
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.

@@ -21,7 +21,7 @@ EPOCH: Final = 1_735_689_600_000
 """2025-01-01, in ms since the epoch: the time at which every factory's payloads begin."""
 _APART: Final = 1_000
 """Ms between one payload and the next of the same type and state."""
-_SPAN: Final = 315_360_000_000
+SPAN: Final = 315_360_000_000
 """Ms (ten years) after which the times begin anew, so that any number of payloads keeps well-formed ids."""
 _DAY: Final = 86_400_000
 _SHARES: Final = 1_000
@@ -115,7 +115,7 @@ class Plan:
         rest, low = divmod(self._draws.number(n), self._low)
         low, offset = divmod(low, _APART)
         picked, lasted = divmod(low, self._longest)
-        create = EPOCH + n * _APART % _SPAN + offset
+        create = EPOCH + n * _APART % SPAN + offset
         last = create if self.state is TaskState.CREATED else create + 1 + lasted
         if given:
             create, last = _moved(create, last, given)

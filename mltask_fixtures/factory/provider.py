@@ -1,17 +1,22 @@
-"""The faker provider: every free text of a payload, in the shapes that servers were seen to send."""
+"""The faker provider: tasks for any `Faker`, and every free text in the shapes that servers were seen to send."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from faker.providers import BaseProvider
 
 from mltask_fixtures._errors import WrongUseError
-from mltask_fixtures.contract import TaskType
+from mltask_fixtures.contract import TaskType, mint_document_id, mint_node_id
+from mltask_fixtures.factory.plan import EPOCH, SPAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from mltask_fixtures.contract import Dialect, Task, TaskState
+    from mltask_fixtures.factory.build import TaskFactory, TaskOverrides
+    from mltask_fixtures.factory.lifecycle import Lifecycle
 
 _REGISTERING = (
     "model content changed",
@@ -48,16 +53,18 @@ _SEEN: Final[Mapping[TaskType, tuple[str, ...]]] = {
     ),
     TaskType.AGENT_EXECUTION: ("Failed to find model", "Missing property in path $['choices']", "{sentence}"),
 }
+_NUMBER: Final = 48
+"""Bits that pick a payload."""
 _WORD: Final = 20
 """Bits that pick a word."""
 _WORD_MASK: Final = (1 << _WORD) - 1
 
 
 class MLTaskProvider(BaseProvider):
-    """Free text for ML tasks; add it to any `Faker`.
+    """ML tasks, their lifecycles, ids and texts; add it to any `Faker`.
 
-    Every text is drawn from the generator's own random, so `Faker.seed`, `seed_instance` and the `faker` fixture's seed
-    hold; the locale gives the words.
+    All is drawn from the generator's own random, so `Faker.seed`, `seed_instance` and the `faker` fixture's seed hold.
+    The locale gives the words of the free text and changes nothing else.
 
     Example:
         >>> from faker import Faker
@@ -69,6 +76,63 @@ class MLTaskProvider(BaseProvider):
     """
 
     generator: Any  # faker adds the methods of its providers at run time
+
+    def ml_task(
+        self,
+        task_type: TaskType | str | None = None,
+        state: TaskState | str | None = None,
+        dialect: Dialect | str = "documented",
+        **overrides: Unpack[TaskOverrides],
+    ) -> Task:
+        """Make a task; what is left open is drawn. See `TaskFactory.build` for the overrides.
+
+        Example:
+            >>> from faker import Faker
+            >>> fake = Faker("de_DE")
+            >>> fake.add_provider(MLTaskProvider)
+            >>> str(fake.ml_task("TRAINING", "FAILED", dialect="2.19").state)
+            'FAILED'
+        """
+        return self._factory(dialect).nth(self._number(), task_type, state, **overrides)
+
+    def ml_lifecycle(
+        self,
+        task_type: TaskType | str | None = None,
+        outcome: TaskState | str | None = None,
+        dialect: Dialect | str = "documented",
+        **overrides: Unpack[TaskOverrides],
+    ) -> Lifecycle:
+        """Make one task's snapshots over time; what is left open is drawn. See `TaskFactory.lifecycle`."""
+        factory = self._factory(dialect)
+        if task_type is None or outcome is None:
+            drawn = factory.nth(self._number(), task_type, None if outcome in {"stuck", "timed_out"} else outcome)
+            task_type, outcome = drawn.task_type, outcome or drawn.state
+        return factory.lifecycle(task_type, outcome, n=self._number(), **overrides)
+
+    def ml_task_type(self, dialect: Dialect | str = "documented") -> TaskType:
+        """Draw a task type that the dialect shows."""
+        return self.ml_task(dialect=dialect).task_type
+
+    def ml_task_state(
+        self, task_type: TaskType | str | None = None, dialect: Dialect | str = "documented"
+    ) -> TaskState:
+        """Draw a state that the dialect shows, of a type if one is given."""
+        return self.ml_task(task_type, dialect=dialect).state
+
+    def ml_task_id(self) -> str:
+        """Make the id of a task: a document id that holds the ms in which it was minted."""
+        bits = self.generator.random.getrandbits(128)
+        return mint_document_id(
+            EPOCH + (bits >> 72) % SPAN, bits & 0xFFFFFF, (bits >> 24 & (1 << 48) - 1).to_bytes(6, "big")
+        )
+
+    def ml_model_id(self) -> str:
+        """Make the id of a model, of the same form as a task's."""
+        return self.ml_task_id()
+
+    def ml_node_id(self) -> str:
+        """Make the id of a node: a version 4 UUID in 22 characters."""
+        return mint_node_id(self.generator.random.getrandbits(128).to_bytes(16, "big"))
 
     def ml_index_name(self) -> str:
         """Make the name of an index, such as `movie-reviews`."""
@@ -86,6 +150,22 @@ class MLTaskProvider(BaseProvider):
     def ml_agent_answer(self) -> str:
         """Make what an agent says at its end."""
         return " ".join(self._sentence(4, 12) for _ in range(3))
+
+    def _number(self) -> int:
+        return int(self.generator.random.getrandbits(_NUMBER))
+
+    def _factory(self, dialect: Dialect | str) -> TaskFactory:
+        """Give the factory of a dialect, whose free text is in the words of this generator's locale."""
+        from mltask_fixtures.factory.build import TaskFactory
+
+        name = dialect if isinstance(dialect, str) else dialect.name
+        if name not in self._factories:
+            self._factories[name] = TaskFactory("faker", dialect, words=self.generator)
+        return self._factories[name]
+
+    @cached_property
+    def _factories(self) -> dict[str, TaskFactory]:
+        return {}
 
     def _words(self, n: int) -> list[str]:
         """Draw n words of the locale from one number, which is much faster than a draw for each."""
