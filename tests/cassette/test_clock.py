@@ -17,6 +17,7 @@ from time import monotonic, sleep
 
 import anyio
 import pytest
+from opensearchpy import OpenSearch
 
 from mltask_fixtures import use_cassette
 from mltask_fixtures._errors import WrongUseError
@@ -450,3 +451,32 @@ def test_an_unknown_clock_names_the_nearest():
     """A misspelt clock is an error that says what was meant."""
     with pytest.raises(WrongUseError, match=r"there is no clock 'virtal'; did you mean 'virtual'\?"):
         use_cassette(KMEANS, clock="virtal")
+
+
+NEVER_DONE = {"COMPLETED": {"state": "RUNNING", "model_id": None}}
+
+
+def test_opensearch_py_mls_wait_of_240_seconds_passes_at_once():
+    """The library's own loop, a second before each of its polls and four minutes at most, ends at once and by itself."""
+    ml_commons = pytest.importorskip("opensearch_py_ml.ml_commons", exc_type=ImportError)
+    with use_cassette(KMEANS, with_=NEVER_DONE) as cassette, OpenSearch("http://any:9200") as client:
+        told = ml_commons.MLCommonClient(client).get_task_info(cassette.task_ids[0], wait_until_task_done=True)
+        assert told["state"] == "RUNNING"
+        assert cassette.clock.skipped == about(225)
+    with use_cassette(KMEANS) as cassette, OpenSearch("http://any:9200") as client:
+        told = ml_commons.MLCommonClient(client).get_task_info(cassette.task_ids[0], wait_until_task_done=True)
+        assert told["state"] == "COMPLETED"
+
+
+def test_a_wait_of_240_seconds_like_that_librarys_passes_at_once():
+    """A second before each poll, until the task is done or four minutes are over, then one poll more."""
+    with use_cassette(KMEANS, with_=NEVER_DONE) as cassette, OpenSearch("http://any:9200") as client:
+        end, polls = time.time() + LONG, 0
+        while time.time() < end:
+            time.sleep(1)
+            polls += 1
+            if client.plugins.ml.get_task(task_id=cassette.task_ids[0])["state"] in ("COMPLETED", "FAILED"):
+                break
+        assert client.plugins.ml.get_task(task_id=cassette.task_ids[0])["state"] == "RUNNING"
+    assert 120 <= polls <= 240
+    assert cassette.clock.skipped == polls
