@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mltask_fixtures._plugin.using import Rules
     from mltask_fixtures.cassette import MLTaskCassette
 
-_RECORD_MODES = ("none", "once", "new", "all")
+_RECORD_MODES = ("none", "once", "new", "all", "verify")
 _MARKERS = (
     (
         "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None, clock=None, any_task_id=False, "
@@ -54,7 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--mltask-record",
         choices=_RECORD_MODES,
         help="Record the traffic of tests with a cassette: never; if there is no file yet; what the file does not "
-        "answer; everything anew. Default: none.",
+        "answer; everything anew. verify sends it to --mltask-url and reports in what the answers differ. "
+        "Default: none.",
     )
     group.addoption(
         "--mltask-url", metavar="URL", help="The cluster that recorded requests are sent to, whatever host they name."
@@ -91,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
         said = config.getini(key)
         if said not in words and not (said == "" and key == "mltask_expired"):
             raise pytest.UsageError(f"{key} is {said!r}; there are {', '.join(words)}")
+    if _record_mode(config) == "verify" and not config.getoption("--mltask-url"):
+        raise pytest.UsageError("--mltask-record verify needs a cluster to ask: --mltask-url URL")
     if age := config.getini("mltask_max_age"):
         from mltask_fixtures._errors import WrongUseError
         from mltask_fixtures._plugin.age import parse_age

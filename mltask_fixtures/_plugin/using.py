@@ -37,7 +37,7 @@ class Rules:
     """What options and ini keys say of the cassettes of a run."""
 
     record: str
-    """`none`, `once`, `new` or `all`."""
+    """`none`, `once`, `new`, `all` or `verify`."""
     url: str | None
     folder: Path
     clock: str
@@ -73,6 +73,12 @@ def using(
         MLTaskFixturesError: as `use_cassette`.
     """
     unplayed = options.pop("unplayed", rules.unplayed)
+    if rules.record == "verify" and (own := _own(name, rules.folder)) is not None:
+        from mltask_fixtures._plugin.verify import verifying
+
+        with verifying(own, rules.url or "", passed=passed) as live:
+            yield live
+        return
     options.setdefault("clock", rules.clock)
     record = _mode(name, rules)
     options.setdefault("allow_secrets", rules.allow_secrets)
@@ -87,22 +93,29 @@ def using(
 
 def _mode(name: str | Path, rules: Rules) -> str:
     """Give the record mode; an old cassette of the project's own may change it."""
-    if not rules.max_age or rules.record == "all":
-        return rules.record
-    try:
-        path = store.find(name, rules.folder)
-    except MLTaskFixturesError:
-        return rules.record
-    complaint = None if _is_bundled(path) else expired(path, rules.max_age)
+    record = "none" if rules.record == "verify" else rules.record
+    path = _own(name, rules.folder)
+    if not rules.max_age or record == "all" or path is None:
+        return record
+    complaint = expired(path, rules.max_age)
     if complaint is None:
-        return rules.record
+        return record
     if rules.expired == "rerecord" and rules.url:
         return "all"
     if rules.expired == "fail":
         raise HousekeepingError(f"{complaint}; record it anew with --mltask-record all --mltask-url URL")
     advice = "give --mltask-url URL to record it anew" if rules.expired == "rerecord" else "record it anew"
     warnings.warn(f"{complaint}; {advice}", ExpiredCassetteWarning, stacklevel=2)
-    return rules.record
+    return record
+
+
+def _own(name: str | Path, folder: Path) -> Path | None:
+    """Give the file of a cassette of the project's own; None if there is none, or it is a bundled one."""
+    try:
+        path = store.find(name, folder)
+    except UnknownCassetteError:
+        return None
+    return None if _is_bundled(path) else path
 
 
 @contextmanager

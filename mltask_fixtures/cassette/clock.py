@@ -287,8 +287,8 @@ class _Places(NamedTuple):
 
 
 _open_clocks = 0
-_seen: dict[int, ref[ModuleType]] = {}
-"""The modules that were looked through, by id."""
+_seen: dict[int, tuple[str, ref[ModuleType]]] = {}
+"""The modules that were looked through, by id, each with the name that it was found under."""
 _places: list[_Places] = []
 _patched: list[tuple[Any, str, Any, Any]] = []
 _hooked = False
@@ -341,15 +341,18 @@ def _swap(functions: Mapping[int, Any]) -> None:
     A module is looked through once, so a test pays for the modules that are new since the last one.
     """
     for name, module in reversed(list(sys.modules.items())):  # the new ones are the last ones
-        if id(module) in _seen:
-            break
-        if isinstance(module, ModuleType):
+        if seen := _seen.get(id(module)):
+            if seen[0] == name:
+                break
+            continue  # one of two names of a module
+        if issubclass(type(module), ModuleType):  # some stand in for a module and only say that they are one
             _look_through(name, module)
     for places in _places:
         for owner, attribute in places.attributes:
             there = owner.__dict__.get(attribute)
-            if id(there) in functions:
-                setattr(owner, attribute, functions[id(there)])
+            other = functions.get(id(_plain(there)))
+            if other is not None:
+                setattr(owner, attribute, staticmethod(other) if isinstance(there, staticmethod) else other)
         for function in places.functions:
             _swap_defaults(function, functions)
 
@@ -363,19 +366,23 @@ def _swap_defaults(function: FunctionType, functions: Mapping[int, Any]) -> None
 
 def _look_through(name: str, module: ModuleType) -> None:
     key = id(module)
-    _seen[key] = ref(module, lambda _, seen=_seen: seen.pop(key, None))  # type: ignore[misc]
+    _seen[key] = name, ref(module, lambda _, seen=_seen: seen.pop(key, None))  # type: ignore[misc]
     if name != "time" and _is_real(name):
         return
     places = _Places(name, module, [], [])
     for owner in [module, *(value for value in list(vars(module).values()) if _is_class_of(name, value))]:
         for attribute, value in list(vars(owner).items()):
-            if id(value) in _ALL:
+            function = _plain(value)
+            if id(function) in _ALL:
                 places.attributes.append((owner, attribute))
-            function = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
             if isinstance(function, FunctionType) and function.__module__ == name and _has_default(function):
                 places.functions.append(function)
     if places.attributes or places.functions:
         _places.append(places)
+
+
+def _plain(value: Any) -> Any:
+    return value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
 
 
 def _is_class_of(module: str, value: Any) -> bool:

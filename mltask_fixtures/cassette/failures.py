@@ -78,16 +78,20 @@ class Failures:
             entry["body"] = bytes(body or b"").decode("utf-8", "replace")
         self._added.append({**entry, "recorded_ms": recorded_ms})
 
-    def as_metadata(self, replacing: Mapping[str, str], *, anew: bool) -> dict[str, Any]:
+    def as_metadata(
+        self, metadata: Mapping[str, Any], replacing: Mapping[str, str], *, anew: bool
+    ) -> dict[str, list[dict[str, Any]]]:
         """Give what a file says of them, without secrets.
 
         Args:
+            metadata: what the file says now, which may be more than was read from it: others record, too.
             replacing: texts and what is shown in their place.
             anew: whether those of requests that were made again are dropped.
         """
-        kept = [entry for entry in self._kept if not (anew and _key(entry) in self._asked)]
+        there = metadata.get(_FAILURES, [])
+        kept = [entry for entry in there if not (anew and _key(entry) in self._asked)]
         entries = [*kept, *(_sealed(entry, replacing) for entry in self._added)]
-        return {_FAILURES: entries} if entries or self._kept else {}
+        return {_FAILURES: entries} if entries or there else {}
 
     def at(self) -> dict[Key, dict[int, Failure]]:
         """Say which request of each kind found no answer, counted from 1."""

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from mltask_fixtures._errors import WrongUseError
-from mltask_fixtures.cassette.failures import Failure, TransferFailedError
+from mltask_fixtures.cassette.failures import TransferFailedError
 from mltask_fixtures.cassette.polling import rules_of
 from mltask_fixtures.cassette.replay import Answer
 from mltask_fixtures.cassette.timeline import polled_task
@@ -179,16 +179,26 @@ class AtPolls:
 
 
 class AsRecorded:
-    """Requests that found no answer when they were recorded find none in replay."""
+    """Requests that found no answer when they were recorded find none in replay.
 
-    def __init__(self, failures: Mapping[Key, Mapping[int, Failure]]) -> None:
-        """Take which request of each kind failed."""
-        self._failures = failures
+    Where the last one of a kind found none, that holds, as a last answer does.
+    """
+
+    def __init__(self, cassette: MLTaskCassette) -> None:
+        """Take which request of each kind failed, and how many there were."""
+        self._failures = cassette.failures
+        recorded = cassette.recorded
+        self._last = {
+            key: len(failures) + len(recorded.get(key, ()))
+            for key, failures in self._failures.items()
+            if key.repeatable and not cassette.strict
+        }
         self._asked: Counter[Key] = Counter()
 
     def __call__(self, following: Following, key: Key) -> Answer | None:
         """Fail, or give what was recorded."""
         self._asked[key] += 1
-        if failure := self._failures.get(key, {}).get(self._asked[key]):
+        at = min(self._asked[key], self._last.get(key, self._asked[key]))
+        if failure := self._failures.get(key, {}).get(at):
             raise TransferFailedError(failure)
         return following(key)

@@ -52,7 +52,7 @@ WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
     "pretty": lambda value: _pretty(value) + "\n",
 }
 """How servers and clients write JSON; the first, which is OpenSearch's, needs no mention in the file."""
-_USUAL: Final = "compact"
+USUAL: Final = "compact"
 SIDE_FILE: Final = ".body"
 _NAME_OF_SIDE_FILE: Final = re.compile(rf"[0-9a-f]{{64}}{re.escape(SIDE_FILE)}")
 _PORTS: Final = {"http": 80, "https": 443}
@@ -194,7 +194,7 @@ def _body_to_file(body: Any, aside: Callable[[bytes], str] | None) -> Any:
     if read is None:
         return {"string": text}
     key, value, name = read
-    return {key: value} if name == _USUAL else {key: value, "written": name}
+    return {key: value} if name == USUAL else {key: value, "written": name}
 
 
 def json_of(text: str) -> tuple[str, Any, str] | None:
@@ -260,6 +260,26 @@ def _parsed(text: str) -> Any:
     except ValueError:
         # Python's reader knows more: half a surrogate pair, deeper nesting, and the place of a fault.
         return json.loads(text)
+
+
+def parsed(text: str) -> dict[str, Any] | None:
+    """Read a cassette of ours as it stands in the file; None where only `deserialize` can tell what it is."""
+    try:
+        values = from_json(text, cache_strings="keys", allow_inf_nan=False)
+    except ValueError:
+        return None
+    if not isinstance(values, dict) or not isinstance(values.get("interactions"), list):
+        return None
+    return values if isinstance(values.get("metadata") or {}, dict) else None
+
+
+def completed(one: Any, number: int, fetch: Callable[[str, int], bytes] | None = None) -> dict[str, Any]:
+    """Put one interaction as it stands in a file into vcrpy's form.
+
+    Raises:
+        ValueError: it has not the structure of one; the error says its number.
+    """
+    return _from_file(one, number, fetch)
 
 
 def checked(cassette: Any, fetch: Callable[[str, int], bytes] | None = None) -> dict[str, Any]:
@@ -344,9 +364,9 @@ def _body_from_file(body: Any, fetch: Callable[[str, int], bytes] | None) -> byt
     if type(body) is not dict:
         return _bytes(body)
     if "json" in body:
-        return WRITERS[body.get("written", _USUAL)](body["json"]).encode()
+        return WRITERS[body.get("written", USUAL)](body["json"]).encode()
     if "lines" in body:
-        return _as_lines(WRITERS[body.get("written", _USUAL)], body["lines"]).encode()
+        return _as_lines(WRITERS[body.get("written", USUAL)], body["lines"]).encode()
     if "file" in body:
         return _fetched(body, fetch)
     for key in ("base64", "base64_string"):

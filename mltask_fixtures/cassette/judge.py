@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
-from mltask_fixtures.cassette.recording import Interaction, Recording, from_dict
+from mltask_fixtures.cassette.recording import Interaction, Recording, read_recording
 from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load(name: str | Path, *folders: Path) -> Recording:
         404
     """
     path = store.find(name, *folders)
-    recording = from_dict(path, store.read(path))
+    recording = read_recording(path)
     if findings := judge(recording.interactions, recording.dialect):
         raise InvalidCassetteError(path, findings)
     return recording
@@ -59,7 +59,7 @@ def findings_of(path: Path, *, dialect: str | None = None) -> list[Finding]:
     Raises:
         DamagedCassetteError: the file is no whole cassette.
     """
-    recording = from_dict(path, store.read(path))
+    recording = read_recording(path)
     return judge(recording.interactions, dialect or recording.dialect)
 
 
@@ -68,6 +68,8 @@ def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Find
     rules = _rules(dialect)
     found = []
     for number, interaction in enumerate(interactions, 1):
+        if rules is not None and interaction.surely_agrees(rules):
+            continue
         values = interaction.values
         request, response = values["request"], values["response"]
         method, path, status, body = (

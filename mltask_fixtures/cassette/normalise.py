@@ -10,11 +10,11 @@ What stays is what the server said. What is replaced, everywhere in a recording 
 - **Polls.** Of polls that follow each other the first of each new answer is kept, one task after the other: the last
   answer to a request holds in a replay. Where a scenario promises states, CREATED, RUNNING and CANCELLING are left out
   unless they are among them, or a task is last seen so: whether such a short state is seen is luck, and so is a step
-  back to an older answer of another node. Of any other request that is made several times in a row the last answer is
-  kept: it is the one that was waited for.
+  back to an older answer of another node, unless a state is promised twice. Of any other request that is made several
+  times in a row the last answer is kept: it is the one that was waited for.
 - **Counters and noise.** `took`, `_seq_no`, `_version`, `_primary_term`, scores, `model_version`, numbers of a
-  prediction's clusters, ports, temporary paths, versions in `user-agent`, hashes of builds, names of threads and of
-  generated classes.
+  prediction's clusters, sizes of indices and of what a breaker refuses, ports, temporary paths, versions in
+  `user-agent`, hashes of builds, names of threads and of generated classes.
 
 Doing it twice is doing it once.
 """
@@ -47,7 +47,7 @@ from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_
 from mltask_fixtures.contract.wire import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from mltask_fixtures.cassette.replay import MLTaskCassette
 
@@ -64,8 +64,10 @@ NOT_YET: Final = frozenset({"CREATED", "RUNNING", "CANCELLING"})
 """The states that pass: whether polls see them is luck, unless something holds the task in them."""
 _SAME_INSTANT: Final = 2
 """Ms within which the two times of a new task are one: the server reads its clock once for each."""
-_APART: Final = 3
-"""Ms between two events of one span: more than what is taken for one instant."""
+_SAME_STEP: Final = 10
+"""Ms within which two times of another document are one: it is written in steps, such as registered and deployed."""
+_APART: Final = 11
+"""Ms between two events of one span: more than what is taken for one."""
 
 _ID: Final = re.compile(r"(?<![\w-])[\w-]{7}B[\w-]{12}(?![\w-])", re.ASCII)
 _NODE: Final = re.compile(
@@ -87,6 +89,8 @@ _LOOPBACK: Final = re.compile(r"\b(127\.0\.0\.1|localhost):([1-9]\d{3,4})\b")
 _TEMPORARY: Final = re.compile(r"/tmp/[\w.-]+")  # noqa: S108 - it is looked for, not used
 _USER_AGENT: Final = re.compile(r"/[\w.+-]+|\s*\([^)]*\)")
 
+_WANTED: Final = 2_097_152
+"""Bytes, in place of those that a breaker refuses: more than any scenario's limit."""
 _NOISE: Final = (
     (re.compile(r"(299 OpenSearch-[\w.]+(?:-SNAPSHOT)?-)[0-9a-f]{7,40}"), r"\g<1>0000000"),
     (re.compile(r"\[T#\d+\]"), "[T#1]"),
@@ -94,6 +98,9 @@ _NOISE: Final = (
     (re.compile(r"(Generated(?:Method|Constructor)Accessor)\d+"), r"\1"),
     (re.compile(r"(?<=[\w;])@[0-9a-f]{5,8}\b"), "@0"),
     (re.compile(r"(seqNo|primary term) \[\d+\]"), r"\1 [1]"),
+    (re.compile(r"(would be|real usage:) \[\d+/[\d.]+[kmgt]?b\]"), rf"\1 [{_WANTED}/2mb]"),
+    (re.compile(r"(fielddata|request|in_flight_requests)=\d+/[\d.]+[kmgt]?b"), r"\1=0/0b"),
+    (re.compile(r"((?:green|yellow|red),(?:open|close)(?:,[\w.-]+){6})(?:,[\d.]+[kmgt]?b){2}"), r"\1,1kb,1kb"),
 )
 """What Java and a build put into texts, and what stands in its place."""
 
@@ -192,7 +199,7 @@ def normalised(
     """
     exchanges = [_exchange(interaction, replacing or {}) for interaction in cassette["interactions"]]
     exchanges = _without_luck(
-        exchanges, {str(kind): set(map(str, states)) for kind, states in (promised or {}).items()}
+        exchanges, {str(kind): list(map(str, states)) for kind, states in (promised or {}).items()}
     )
     _Normaliser(exchanges, _recorded_at(cassette)).run()
     result = {**cassette, "interactions": [_interaction(exchange) for exchange in exchanges]}
@@ -390,18 +397,18 @@ def _in_yaml(text: str) -> Iterator[_Place]:
 # ---------------------------------------------------------------------------------------------- which polls stay
 
 
-def _without_luck(exchanges: list[_Exchange], promised: Mapping[str, set[str]]) -> list[_Exchange]:
+def _without_luck(exchanges: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> list[_Exchange]:
     last = {task_id: exchange for exchange in exchanges if (task_id := exchange.task_id)}
     ends = {id(exchange) for exchange in last.values()}
     ends |= {id(exchange) for exchange in exchanges if exchange.body.get("state") not in NOT_YET}
     kept = [exchange for exchange in exchanges if id(exchange) in ends or _is_promised(exchange, promised)]
     result: list[_Exchange] = []
     for run, polling in _runs(kept):
-        result += _new_answers(run) if polling else run
+        result += _new_answers(run, promised) if polling else run
     return result
 
 
-def _is_promised(exchange: _Exchange, promised: Mapping[str, set[str]]) -> bool:
+def _is_promised(exchange: _Exchange, promised: Mapping[str, Sequence[str]]) -> bool:
     if not promised or exchange.task_id is None:
         return True
     return exchange.body.get("state") in promised.get(str(exchange.body.get("task_type")), ())
@@ -425,22 +432,34 @@ def _repeatable(exchange: _Exchange) -> bool:
     return key_of(exchange.method, exchange.uri, body.encode("utf-8", "surrogateescape") if body else None).repeatable
 
 
-def _new_answers(run: list[_Exchange]) -> Iterator[_Exchange]:
-    """Of polls of tasks each answer that is none of the poll before, one task after the other; of others the last.
-
-    An answer that comes again after another one is kept: an error between two polls, or a state that steps back.
-    """
+def _new_answers(run: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> Iterator[_Exchange]:
+    """Of polls of tasks those that saw something new, one task after the other; of other requests the last."""
     for polling, group in groupby(run, lambda exchange: exchange.task_id is not None):
         if polling:
             polls: defaultdict[str, list[_Exchange]] = defaultdict(list)
             for exchange in group:
                 polls[exchange.uri].append(exchange)
             for answers in polls.values():
-                for _, same in groupby(answers, lambda answer: (_asked(answer), _said(answer))):
-                    yield next(same)
+                yield from _in_new_states(answers, promised)
         else:
             for _, same in groupby(group, _asked):
                 yield list(same)[-1]
+
+
+def _in_new_states(answers: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> Iterator[_Exchange]:
+    """Of polls of one task those that differ from all before; where steps back are promised, from the one before.
+
+    An error in between begins anew: what comes after it is kept.
+    """
+    seen: list[tuple[Any, ...]] = []
+    for answer in answers:
+        said = _asked(answer), _said(answer)
+        if said in seen:
+            continue
+        states = promised.get(str(answer.body.get("task_type")), ())
+        anew = "state" not in answer.body or len(set(states)) < len(states)
+        seen = [said] if anew else [*seen, said]
+        yield answer
 
 
 def _asked(exchange: _Exchange) -> tuple[Any, ...]:
@@ -581,9 +600,11 @@ class _Normaliser:
         if known := self.events.get(event):
             known.rank = min(known.rank, rank)
             return
-        if documents.beside(place.path, "state") in ("", *NOT_YET):
+        state = documents.beside(place.path, "state")
+        if state in ("", *NOT_YET):
+            apart = _SAME_INSTANT if state else _SAME_STEP
             for other in self.times[event.document]:
-                if self.events[other].shown == number and abs((other.time or 0) - time) <= _SAME_INSTANT:
+                if self.events[other].shown == number and abs((other.time or 0) - time) <= apart:
                     self.same[event] = other
         if event not in self.same:
             self.events[event] = _Known(time, number, rank)
@@ -693,6 +714,8 @@ class _Normaliser:
             return _written(place.text, self.when[self.same.get(event, event)])
         if place.key in _FIXED:
             return _FIXED[place.key]
+        if place.key == "bytes_wanted" and place.text != "0":
+            return str(_WANTED)
         if place.key == "_seq_no":
             seen = self.sequence[documents.beside(place.path, "_index")]
             return str(seen.setdefault(place.text, len(seen)))

@@ -101,7 +101,7 @@ class AnyTaskId:
 
     def __init__(self, cassette: MLTaskCassette) -> None:
         """Find the recorded tasks."""
-        self._path = cassette.path
+        self._cassette = cassette
         self._recorded = list(_ids(cassette))
         self._known = {task_id: task_id for task_id in self._recorded}
         """The recorded id of each id that may be asked for."""
@@ -123,10 +123,11 @@ class AnyTaskId:
     def _recorded_id(self, asked: str) -> str:
         if asked not in self._known:
             if not self._free:
+                self._cassette.unanswered.append(f"task {asked}"[:300])
                 count = "1 task" if len(self._recorded) == 1 else f"{len(self._recorded)} tasks"
                 others = ", ".join(other for other in self._known if other not in self._recorded) or "none other"
                 raise NoRecordedAnswerError(
-                    f"{self._path} has {count}, and {asked!r} is one more; asked for before: {others}. "
+                    f"{self._cassette.path} has {count}, and {asked!r} is one more; asked for before: {others}. "
                     "any_task_id=True gives each new id a recorded task of its own"
                 )
             self._known[asked] = self._free[0]

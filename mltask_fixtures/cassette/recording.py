@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from mltask_fixtures.cassette.format import RECORDED_MS
+from mltask_fixtures.cassette import store
+from mltask_fixtures.cassette.format import RECORDED_MS, USUAL, WRITERS
+from mltask_fixtures.cassette.request import Request
+from mltask_fixtures.contract.agree import surely_agrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from mltask_fixtures.contract import Dialect
+
+_POLL: Final = re.compile(r"https?://[^/?#]+/_plugins/_ml/tasks/(?!_search$)([A-Za-z0-9_-]+)")
+_OK: Final = 200
+_KEYS_OF_REQUEST: Final = 4
 _VERSION_HEADER = "x-opensearch-version"
 _ROOT = re.compile(r"[a-z]+://[^/?#]*/?")
 
@@ -38,35 +45,174 @@ class RecordedResponse:
 
 
 class Interaction:
-    """One request and its response; each is read when it is first asked for."""
+    """One request and its response; each is read when it is first asked for.
+
+    It is also the pair of them that vcrpy keeps: `request, response = interaction`, the response as vcrpy's dict.
+    """
+
+    __slots__ = ("_request", "_response", "_values")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         """Take vcrpy's dict of an interaction."""
-        self.values = {"request": values["request"], "response": decoded(values["response"])}
+        self._values: Mapping[str, Any] | None = {"request": values["request"], "response": decoded(values["response"])}
+        self._request: RecordedRequest | None = None
+        self._response: RecordedResponse | None = None
 
-    @cached_property
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Vcrpy's dict of it, with any content encoding undone."""
+        if self._values is None:
+            self._values = self._read()
+        return self._values
+
+    def _read(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    @property
     def request(self) -> RecordedRequest:
         """What was asked."""
-        request = self.values["request"]
-        return RecordedRequest(
-            request["method"], request["uri"], _joined(request["headers"]), _bytes(request.get("body"))
-        )
+        if self._request is None:
+            request = self.values["request"]
+            self._request = RecordedRequest(
+                request["method"], request["uri"], _joined(request["headers"]), _bytes(request.get("body"))
+            )
+        return self._request
 
-    @cached_property
+    @property
     def response(self) -> RecordedResponse:
         """What was answered."""
-        response = self.values["response"]
-        return RecordedResponse(response["status"]["code"], _joined(response["headers"]), response["body"]["string"])
+        if self._response is None:
+            response = self.values["response"]
+            self._response = RecordedResponse(
+                response["status"]["code"], _joined(response["headers"]), response["body"]["string"]
+            )
+        return self._response
 
     @property
     def t_ms(self) -> float:
         """When the answer came, in ms since the first request; 0 where the file does not say."""
         return float(self.values["response"].get(RECORDED_MS, 0))
 
+    @property
+    def asked(self) -> tuple[str, str, bytes | None]:
+        """Method, URL and body of the request."""
+        request = self.values["request"]
+        return request["method"], request["uri"], request["body"]
+
+    @property
+    def header_names(self) -> Iterable[str]:
+        """The names of the response's headers."""
+        names: Iterable[str] = self.values["response"]["headers"]
+        return names
+
+    def surely_agrees(self, rules: Dialect) -> bool:  # noqa: ARG002 - see `_Poll`
+        """Tell whether the check would certainly find nothing; no says nothing."""
+        return False
+
+    def __iter__(self) -> Iterator[Any]:
+        """Give request and response."""
+        yield Request(**self.values["request"])
+        yield self.values["response"]
+
+    def __getitem__(self, index: int) -> Any:
+        """Give request or response."""
+        return self.values["response"] if index == 1 else (*self,)[index]
+
     def __repr__(self) -> str:
         """Show the request and the status of its answer."""
         request, status = self.values["request"], self.values["response"]["status"]["code"]
         return f"<Interaction {request['method']} {request['uri']} {status}>"
+
+
+class _Poll(Interaction):
+    """What most interactions of a large file are, as it stands in the file: a GET that was answered by plain JSON."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self, kept: Mapping[str, Any]) -> None:
+        self._values = self._request = self._response = None
+        self._kept = kept
+
+    def _read(self) -> Mapping[str, Any]:
+        request, response = self._kept["request"], self._kept["response"]
+        body = WRITERS[USUAL](response["body"]["json"]).encode()
+        when = {RECORDED_MS: self._kept[RECORDED_MS]} if RECORDED_MS in self._kept else {}
+        headers = {name: [value] for name, value in response["headers"].items()}
+        return {
+            "request": {**request, "headers": {name: [value] for name, value in request["headers"].items()}},
+            "response": {**response, "headers": headers, "body": {"string": body}, **when},
+        }
+
+    def __getitem__(self, index: int) -> Any:
+        if index != 1:
+            return super().__getitem__(index)
+        # What is played needs no lists of one text, and is played once as a rule.
+        response = self._kept["response"]
+        body = WRITERS[USUAL](response["body"]["json"]).encode()
+        return {**response, "body": {"string": body}, RECORDED_MS: self._kept.get(RECORDED_MS, 0)}
+
+    @property
+    def asked(self) -> tuple[str, str, bytes | None]:
+        request = self._kept["request"]
+        return request["method"], request["uri"], None
+
+    @property
+    def header_names(self) -> Iterable[str]:
+        names: Iterable[str] = self._kept["response"]["headers"]
+        return names
+
+    def surely_agrees(self, rules: Dialect) -> bool:
+        request, response = self._kept["request"], self._kept["response"]
+        poll = _POLL.fullmatch(request["uri"])
+        if poll is None or response["status"]["code"] != _OK:
+            return False
+        return surely_agrees(response["body"]["json"], rules, poll[1])
+
+
+def _is_poll(one: Any, known: set[tuple[str, ...]]) -> bool:
+    """Tell whether an interaction stands in the file just as it is needed, so that it can be read later.
+
+    Args:
+        one: as it was parsed.
+        known: the names of headers that were seen and mean nothing here; it is added to.
+    """
+    try:
+        request, response = one["request"], one["response"]
+        status, body, headers = response["status"], response["body"], response["headers"]
+        if request["method"] != "GET" or request["body"] is not None or len(request) != _KEYS_OF_REQUEST:
+            return False
+        if type(request["uri"]) is not str or len(body) != 1 or type(body["json"]) is not dict:
+            return False
+        if type(status["code"]) is not int or type(status["message"]) is not str:
+            return False
+        for value in (*headers.values(), *request["headers"].values()):
+            if type(value) is not str:
+                return False
+    except (KeyError, TypeError, AttributeError):
+        return False
+    if (names := tuple(headers)) not in known:
+        if any(name.lower() == "content-encoding" for name in names):
+            return False
+        known.add(names)
+    return type(one.get(RECORDED_MS, 0.0)) in (float, int)
+
+
+def read_recording(path: Path) -> Recording:
+    """Read a recording; what is plain in it is only looked at when it is asked for.
+
+    Raises:
+        DamagedCassetteError: it is damaged or something else; the error says where.
+        OutsideError: it cannot be read at all.
+    """
+    parsed = store.parse(path)
+    if parsed is None:
+        return from_dict(path, store.read(path))
+    known: set[tuple[str, ...]] = set()
+    interactions = parsed["interactions"]
+    hard = [number for number, one in enumerate(interactions) if not _is_poll(one, known)]
+    read = dict(zip(hard, store.completed(path, [(number + 1, interactions[number]) for number in hard]), strict=True))
+    kept = tuple(Interaction(read[number]) if number in read else _Poll(one) for number, one in enumerate(interactions))
+    return Recording(path, parsed.get("metadata") or {}, kept)
 
 
 @dataclass(frozen=True)
@@ -91,13 +237,13 @@ def dialect_of(metadata: Mapping[str, Any], interactions: Iterable[Interaction])
     if said := metadata.get("dialect"):
         return str(said)
     for interaction in interactions:
-        values = interaction.values
-        for name in values["response"]["headers"]:
+        for name in interaction.header_names:
             if name.lower() == _VERSION_HEADER and (
                 version := re.match(r"OpenSearch/([\w.-]+)", interaction.response.headers[name])
             ):
                 return version[1]
-        if values["request"]["method"] == "GET" and _ROOT.fullmatch(values["request"]["uri"]):
+        method, uri, _ = interaction.asked
+        if method == "GET" and _ROOT.fullmatch(uri):
             try:
                 about = json.loads(interaction.response.body)["version"]
                 if about["distribution"] == "opensearch":

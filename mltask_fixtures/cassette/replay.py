@@ -5,11 +5,11 @@ Per request it costs the same whatever the cassette's size, and any number of th
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -23,7 +23,7 @@ from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
 from mltask_fixtures.cassette.match import Key, key_of
 from mltask_fixtures.cassette.order import Order
-from mltask_fixtures.cassette.recording import decoded, from_dict
+from mltask_fixtures.cassette.recording import decoded, read_recording
 from mltask_fixtures.cassette.request import Request
 
 if TYPE_CHECKING:
@@ -65,12 +65,14 @@ Rule: TypeAlias = "Callable[[Following, Key], Answer | None]"
 """What stands between a request and the recorded answer, which it may ask for with any key, change, or do without."""
 
 
-@dataclass
 class _Queue:
     """The answers to one key in their order, and how many of them were played."""
 
-    numbers: list[int] = field(default_factory=list)
-    played: int = 0
+    __slots__ = ("numbers", "played")
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+        self.played = 0
 
 
 class MLTaskCassette:
@@ -127,8 +129,8 @@ class MLTaskCassette:
         """The fingerprints of values that look like secrets, are none, and may be recorded."""
         self.unanswered: list[str] = []
         """The requests that no recorded answer was there for."""
-        self.data: list[tuple[Any, dict[str, Any]]] = []
-        """Each request with vcrpy's dict of its response."""
+        self.data: list[Any] = []
+        """Each request with vcrpy's dict of its response; those of the file are made when they are looked at."""
         self.play_counts: Counter[int] = Counter()
         self.dirty = False
         self.write_protected = record == "none"
@@ -346,21 +348,20 @@ class MLTaskCassette:
         path: Path = self._path
         if not path.exists():
             return
-        cassette = store.read(path)
-        recording = from_dict(path, cassette)
-        if findings := judge(recording.interactions, self._dialect or recording.dialect):
-            raise InvalidCassetteError(path, findings)
-        for number, interaction in enumerate(recording.interactions):
-            asked = interaction.values["request"]
-            request = Request(asked["method"], asked["uri"], asked["body"], asked["headers"])
-            self.data.append((request, interaction.values["response"]))
-            key = key_of(request.method, request.uri, request.body)
-            queue = self._queues.get(key)
-            if queue is None:
-                queue = self._queues[key] = _Queue()
-            queue.numbers.append(number)
+        with _no_collection():
+            recording = read_recording(path)
+            if findings := judge(recording.interactions, self._dialect or recording.dialect):
+                raise InvalidCassetteError(path, findings)
+            queues = self._queues
+            for number, interaction in enumerate(recording.interactions):
+                key = key_of(*interaction.asked)
+                queue = queues.get(key)
+                if queue is None:
+                    queue = queues[key] = _Queue()
+                queue.numbers.append(number)
+        self.data += recording.interactions
         self._loaded_count = len(self.data)
-        self._metadata = {**(cassette.get("metadata") or {}), **self._metadata}
+        self._metadata = {**recording.metadata, **self._metadata}
         self._dialect = self._dialect or recording.dialect
         self._failures = Failures.read(path, self._metadata)
         if self.record_mode != "all":
@@ -393,11 +394,11 @@ class MLTaskCassette:
             old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
             kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
         metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
-        failures = self._failures.as_metadata(self._replacing, anew=self.record_mode == "all")
+        metadata = {**metadata, **self._failures.as_metadata(metadata, self._replacing, anew=self.record_mode == "all")}
         return seal(
             self._path,
             [*kept, *recorded],
-            {**metadata, **failures},
+            metadata,
             replacing=self._replacing,
             dialect=self._dialect,
             allowed_secrets=self.allowed_secrets,
@@ -408,6 +409,18 @@ class MLTaskCassette:
         self.data[self._loaded_count :] = sorted(
             self.data[self._loaded_count :], key=lambda kept: self._order.rank(kept[0].place, _shown(kept[0]))
         )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let no garbage be looked for while much is built and nothing thrown away; it would take longer than the rest."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _exchanges(cassette: Mapping[str, Any]) -> list[tuple[Request, dict[str, Any]]]:

@@ -23,7 +23,7 @@ from mltask_fixtures._errors import MLTaskFixturesError, OutsideError, WrongUseE
 from mltask_fixtures.cassette import format as our_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 SUFFIX: Final = ".json"
 SUFFIXES: Final = (SUFFIX, ".yaml", ".yml")
@@ -131,6 +131,32 @@ def read(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise DamagedCassetteError(f"{path} is no cassette: {error}; {_REMEDY}") from None
     return cassette
+
+
+def parse(path: Path) -> dict[str, Any] | None:
+    """Read a cassette of ours as it stands in the file; None where `read` has to be asked.
+
+    Raises:
+        DamagedCassetteError: it is no text.
+        OutsideError: it cannot be read at all.
+    """
+    return our_format.parsed(_text(path)) if path.suffix == SUFFIX else None
+
+
+def completed(path: Path, interactions: Iterable[tuple[int, Any]]) -> Iterator[dict[str, Any]]:
+    """Put interactions that `parse` gave, each with its number, into vcrpy's form.
+
+    Raises:
+        DamagedCassetteError: one has not the structure of an interaction; the error says which.
+    """
+    fetch = _fetcher(path)
+    for number, one in interactions:
+        try:
+            interaction = our_format.completed(one, number, fetch)
+            _see_inflation(interaction["response"], number)
+        except (ValueError, RecursionError) as error:
+            raise DamagedCassetteError(f"{path} is no cassette: {error}; {_REMEDY}") from None
+        yield interaction
 
 
 def edited(path: Path) -> bool:

@@ -183,7 +183,7 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         if self._clock == "recorded":
             cassette.add_rule(AtRecordedTimes(cassette))
         if cassette.failures:
-            cassette.add_rule(AsRecorded(cassette.failures))
+            cassette.add_rule(AsRecorded(cassette))
         if self._faults:
             cassette.add_rule(AtPolls(cassette, self._faults))
         if self._any_task_id:

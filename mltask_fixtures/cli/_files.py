@@ -86,7 +86,7 @@ def text_of(cassette: Mapping[str, Any], form: Form) -> tuple[str, Mapping[str, 
             for one in exchanges
         ],
         "responses": [_vcrpys(one["response"]) for one in exchanges],
-        "metadata": cassette.get("metadata"),
+        "metadata": {key: said for key, said in (cassette.get("metadata") or {}).items() if key != our_format.DIGEST},
     }
     try:
         return str(serialize(values, jsonserializer if form == "vcrpy-json" else yamlserializer)), {}
@@ -112,21 +112,15 @@ def _vcrpys(response: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def redacted(cassette: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove every secret from vcrpy's dict of a cassette."""
-    from mltask_fixtures.cassette.redact import redact_body, redact_headers, redact_uri
+    """Remove every secret that is known as one from vcrpy's dict of a cassette."""
+    from vcr.request import Request
 
-    exchanges = []
-    for one in cassette["interactions"]:
-        request, response = dict(one["request"]), dict(one["response"])
-        request["uri"] = redact_uri(request["uri"])
-        request["body"] = _like(request["body"], redact_body)
-        response["body"] = {**response["body"], "string": _like(response["body"].get("string"), redact_body)}
-        request["headers"], response["headers"] = (redact_headers(side["headers"]) for side in (request, response))
-        exchanges.append({**one, "request": request, "response": response})
-    return {**cassette, "interactions": exchanges}
+    from mltask_fixtures.cassette.redact import redact_values
+    from mltask_fixtures.cassette.seal import redacted_request, redacted_response
 
-
-def _like(body: Any, redact: Any) -> Any:
-    if not body:
-        return body
-    return redact(body.encode()).decode() if isinstance(body, str) else redact(bytes(body))
+    exchanges = [
+        {**one, "request": redacted_request(Request(**one["request"])), "response": redacted_response(one["response"])}
+        for one in cassette["interactions"]
+    ]
+    about = {"metadata": redact_values(cassette["metadata"])} if cassette.get("metadata") else {}
+    return {**cassette, **about, "interactions": exchanges}

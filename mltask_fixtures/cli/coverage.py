@@ -17,7 +17,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Write every cell as JSON.")
 def command(*, cassettes: Path | None, as_json: bool) -> int:
-    r"""Tell for each task type, state and version whether it is documented, reachable and recorded.
+    """Tell for each task type, state and version whether it is documented, reachable and recorded.
 
     A line for each, tabs between: type, state, version, then `recorded`, `missing` (a server can be brought to show it,
     no recording does), `synthetic` (written by hand, no server does it by itself) or `unreachable`. All of them are

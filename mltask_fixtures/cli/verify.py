@@ -31,7 +31,7 @@ def command(
     insecure: bool,
     as_json: bool,
 ) -> int:
-    r"""Play scenarios on a live cluster, all or those named, and tell what it says otherwise than was recorded.
+    """Play scenarios on a live cluster, all or those named, and tell what it says otherwise than was recorded.
 
     Each difference is told with its exchange and its field. What a scenario makes on the cluster it removes again, and
     no recording is changed. Exit code 1 if anything differs, 3 if there is no cluster.

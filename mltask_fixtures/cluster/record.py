@@ -35,6 +35,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _NEUTRAL_URL = "http://127.0.0.1:9200"
 _TIMEOUT = 60  # seconds for one answer
 _SHOWN = 2000  # characters of a body in an error
+_TOLD = 300  # characters of a client's own words in one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,3 +402,5 @@ def _in_words(url: str) -> Iterator[None]:
         raise OutsideError(f"{url} answered {error.status_code}: {reason}") from error
     except failed.SerializationError as error:
         raise OutsideError(f"what answers on {url} is not OpenSearch: {error}") from error
+    except failed.OpenSearchException as error:
+        raise OutsideError(f"{url} did not do all that it was asked for: {str(error)[:_TOLD]}") from error

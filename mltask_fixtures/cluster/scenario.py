@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from mltask_fixtures.cluster.report import Report
     from mltask_fixtures.cluster.stub import Remote
 
+TASKS = ".plugins-ml-task"
+"""The index of tasks."""
+
+_MODEL_GOING_ON = {"REGISTERING", "DEPLOYING"}
 _GOING_ON = {TaskState.CREATED, TaskState.RUNNING, TaskState.CANCELLING}
 
 # Polls are dense where states change and rare where they do not: a short state is seen, and a recording stays short.
@@ -457,6 +461,24 @@ class Stage:
                 yield client
         finally:
             client.close()
+
+    def model(self, model_id: str) -> dict[str, Any]:
+        """Look at this model, once it has got over its deployment: for a moment it lags behind its task."""
+        end = time.monotonic() + _FIND_TIMEOUT
+        with self.aside() as client:
+            while time.monotonic() < end:
+                model = client.transport.perform_request("GET", f"/_plugins/_ml/models/{model_id}")
+                if model.get("model_state") not in _MODEL_GOING_ON:
+                    break
+                time.sleep(_RETRY_EVERY / 4)
+        model = self.ml("GET", f"models/{model_id}")
+        return dict(model)
+
+    def search(self, query: Mapping[str, Any], *, method: str = "POST") -> dict[str, Any]:
+        """Search for tasks, after what was written last can be found: without a refresh that takes up to a second."""
+        with self.aside() as client:
+            client.indices.refresh(index=TASKS, params={"ignore_unavailable": "true"})
+        return dict(self.ml(method, "tasks/_search", body=query))
 
     @contextmanager
     def for_a_moment(self, settings: Mapping[str, Any]) -> Iterator[None]:

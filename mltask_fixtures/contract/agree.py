@@ -71,8 +71,13 @@ def _plan(body: Mapping[str, Any], dialect: Dialect) -> _Plan | None:
     return plan
 
 
-def surely_agrees(raw: bytes, dialect: Dialect, task_id: str | None = None) -> bool:
+def surely_agrees(body: bytes | dict[str, Any], dialect: Dialect, task_id: str | None = None) -> bool:
     """Tell whether `check` would certainly find nothing in the body of an answer to GET.
+
+    Args:
+        body: as it came, or what a parser of JSON made of it.
+        dialect: to hold it to.
+        task_id: the id that was asked for.
 
     Example:
         >>> from mltask_fixtures.contract import DIALECTS
@@ -80,14 +85,19 @@ def surely_agrees(raw: bytes, dialect: Dialect, task_id: str | None = None) -> b
         ...               b'"last_update_time":1725491751455,"is_async":true}', DIALECTS["2.19"])
         True
     """
-    if len(raw) > _LARGEST:
-        return False
     try:
-        body = from_json(raw, allow_inf_nan=False, cache_strings="keys")
-        # The same bytes again: no key came twice, and no number was rounded.
-        return type(body) is dict and to_json(body) == raw and _agrees(body, dialect, task_id)
+        if isinstance(body, bytes):
+            raw, body = body, _read(body)
+            # The same bytes again: no key came twice, and no number was rounded.
+            if type(body) is not dict or to_json(body) != raw:
+                return False
+        return _agrees(body, dialect, task_id)
     except (KeyError, TypeError, ValueError, PydanticSerializationError):
         return False
+
+
+def _read(raw: bytes) -> Any:
+    return from_json(raw, allow_inf_nan=False, cache_strings="keys") if len(raw) <= _LARGEST else None
 
 
 def _agrees(body: dict[str, Any], dialect: Dialect, task_id: str | None) -> bool:

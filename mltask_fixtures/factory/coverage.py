@@ -67,11 +67,10 @@ def wishes(dialect: Dialect) -> Iterator[Wish]:
         kind = dialect.kinds[task_type]
         optional = [key for key in kind.optional if key not in kind.states[state]]
         sets = [chosen for size in range(len(optional) + 1) for chosen in combinations(optional, size)]
-        functions: list[FunctionName] | list[None] = (
-            [name for name in kind.functions if name in dialect.functions] if "function_name" in kind.keys else []
-        )
-        inputs = kind.input_types if "input_type" in kind.keys else ()
-        for function, input_type, chosen in product(functions or [None], inputs or [None], sets):
+        known: list[FunctionName | None] = [name for name in kind.functions if name in dialect.functions]
+        functions = known if "function_name" in kind.keys and known else [None]
+        inputs = kind.input_types if "input_type" in kind.keys and kind.input_types else (None,)
+        for function, input_type, chosen in product(functions, inputs, sets):
             yield task_type, state, function, input_type, chosen
 
 

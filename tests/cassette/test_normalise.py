@@ -201,6 +201,23 @@ def test_a_step_back_to_an_older_answer_is_kept():
     assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "CREATED", "RUNNING", "COMPLETED"]
 
 
+def test_a_step_back_that_is_promised_is_kept():
+    """By a state that has to be seen twice."""
+    seen = [
+        training(state, last) for state, last in (("CREATED", 0), ("RUNNING", 9), ("CREATED", 0), ("COMPLETED", 20))
+    ]
+    promised = {"TRAINING": ("CREATED", "RUNNING", "CREATED", "COMPLETED")}
+    result = normalised(cassette(seen[0], *seen), promised=promised)
+    assert [body["state"] for body in bodies(result)] == ["CREATED", "RUNNING", "CREATED", "COMPLETED"]
+
+
+def test_what_comes_after_an_error_is_kept():
+    """A remote service that is away for a while: the task is as it was."""
+    error = exchange("GET", f"tasks/{TASK}", {"error": {"type": "status_exception"}}, status=503)
+    result = normalised(cassette(training("RUNNING", 9), error, error, training("RUNNING", 9)))
+    assert [one["response"]["status"]["code"] for one in result["interactions"]] == [200, 503, 200]
+
+
 def test_a_state_that_is_not_promised_is_left_out_unless_it_is_the_last():
     """Whether a state of some milliseconds is seen must not change a recording."""
     states = [training("CREATED"), training("RUNNING", 9), training("COMPLETED", 20)]

@@ -178,6 +178,17 @@ def test_check_notes_that_nothing_says_which_server_it_is(shell, tmp_path):
     assert "note: nothing says which server it is of" in done.stdout
 
 
+def test_check_notes_that_a_recording_was_edited(shell, tmp_path):
+    """That is allowed, and visible."""
+    assert shell("convert", KMEANS, "mine.json").returncode == 0
+    assert shell("check", "mine.json").stdout == "mine.json: fine\n"
+    path = tmp_path / "mine.json"
+    path.write_text(path.read_text().replace('"centroids": 3', '"centroids": 4'))
+    done = shell("check", "mine.json")
+    assert done.returncode == 0
+    assert done.stdout == "mine.json: fine\n  note: edited since it was written\n"
+
+
 # ------------------------------------------------------------------------------------------------------------ schema
 
 

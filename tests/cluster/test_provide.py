@@ -15,7 +15,7 @@ class Told(Silence):
     """A report that keeps what it was told."""
 
     def __init__(self):
-        """Begin with nothing."""
+        """Begin with nothing told."""
         self.lines = []
 
     def say(self, text):

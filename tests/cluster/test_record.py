@@ -152,7 +152,7 @@ def test_when_all_is_well_the_older_recording_is_replaced(answering, url, one, o
     """Else what follows would prove nothing."""
     answering.answers[f"GET {TASK}"] = [(404, UNKNOWN)]
     assert record(one, look_at(url), tmp_path) == old
-    assert old.read_text().count("Failed to find task") == 4
+    assert "Failed to find task" in old.read_text()
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,11 @@ def test_unplayed_interactions_are_reported_under_xdist(project):
 ORPHANED = ["*= cassettes that no test uses =*", "cassettes/deep/forgotten.json"]
 
 
+def run(project, words):
+    """Run pytest in this process; in one of its own only where there are workers."""
+    return (project.runpytest_subprocess if "-n" in words else project.runpytest)(*words)
+
+
 @pytest.fixture
 def orphaned(project):
     """A project with one cassette in use by its marker, one by code, and one that is forgotten."""
@@ -168,7 +173,7 @@ def orphaned(project):
 @pytest.mark.parametrize("words", [(), (".",), ("-n", "2"), ("test_x.py", "test_y.py", "."), ("--ff",)], ids=" ".join)
 def test_a_cassette_that_no_test_uses_is_listed(orphaned, words):
     """Named by no marker and opened by no code; also when workers of xdist saw the uses."""
-    result = orphaned.runpytest_subprocess(*words)
+    result = run(orphaned, words)
     result.stdout.fnmatch_lines(ORPHANED)
     listing = result.stdout.str().partition("cassettes that no test uses")[2]
     assert [line for line in listing.splitlines() if line.startswith("cassettes")] == ["cassettes/deep/forgotten.json"]
@@ -179,7 +184,7 @@ def test_a_cassette_that_no_test_uses_is_listed(orphaned, words):
 def test_orphans_fail_the_run_when_asked_to(orphaned, words):
     """Though each test passed."""
     ini(orphaned, orphans="fail")
-    result = orphaned.runpytest_subprocess(*words)
+    result = run(orphaned, words)
     result.assert_outcomes(passed=3)
     result.stdout.fnmatch_lines(ORPHANED)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
@@ -202,7 +207,7 @@ def test_orphans_fail_the_run_when_asked_to(orphaned, words):
 def test_a_part_of_the_suite_says_nothing_about_orphans(orphaned, words):
     """What the rest uses is not known."""
     ini(orphaned, orphans="fail")
-    result = orphaned.runpytest_subprocess(*words)
+    result = run(orphaned, words)
     result.stdout.no_fnmatch_line("*no test uses*")
     assert result.ret == pytest.ExitCode.OK
 

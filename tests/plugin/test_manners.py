@@ -69,7 +69,17 @@ def test_the_options_are_explained(project):
     """`--help` shows ours in a group of their own, and the ini keys."""
     result = project.runpytest("--help")
     result.stdout.fnmatch_lines(["OpenSearch ML Commons tasks:", "*--mltask-record=*", "*--mltask-url=URL*"])
-    for key in ("record", "seed", "dialect", "cassette_dir", "unplayed", "orphans", "max_age", "expired"):
+    for key in (
+        "record",
+        "seed",
+        "dialect",
+        "cassette_dir",
+        "allow_secret",
+        "unplayed",
+        "orphans",
+        "max_age",
+        "expired",
+    ):
         result.stdout.fnmatch_lines([f"  mltask_{key} (*"])
 
 
@@ -83,7 +93,7 @@ def test_a_misspelt_record_mode_is_refused(project, word):
     project.makeini(f"[pytest]\nmltask_record = {word}\n")
     result = project.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: mltask_record is '{word}'; there are none, once, new, all"])
+    result.stderr.fnmatch_lines([f"ERROR: mltask_record is '{word}'; there are none, once, new, all, verify"])
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,14 @@ def _connect(original: Any, module: Any) -> Any:
     class Connection(module.Connection):  # type: ignore[misc]
         """One that is never pooled: it leads to a cassette, and to one only."""
 
-        def close(self) -> None:
+        def release(self) -> None:
             self._notify_release()
             self._protocol = None
 
-        release = close
+        def close(self) -> None:
+            if self._protocol is not None and self._protocol.transport is not None:
+                self._protocol.transport.give_up()
+            self.release()
 
         def __del__(self) -> None:
             """Nothing is open."""
@@ -106,7 +109,7 @@ class _Wire(asyncio.Transport):
     def _answer(self, sent: Sent) -> None:
         raw = bytes(self._sent)
         self._sent.clear()
-        request = Request(sent.method, str(self._req.url), sent.body or None, sent.headers)
+        request = self._asked = Request(sent.method, str(self._req.url), sent.body or None, sent.headers)
         try:
             answer = self._cassette.answer(request)
         except TransferFailedError as failed:
@@ -174,6 +177,12 @@ class _Wire(asyncio.Transport):
             raise
         connection.release()
         return as_dict(message.code, message.reason, headers, body)
+
+    def give_up(self) -> None:
+        """Take notice that the client waits no more: of an answer that is being recorded, none came in time."""
+        if self._recording is not None and not self._recording.done():
+            self._recording.cancel()
+            self._cassette.append_failure(self._asked, "timeout")
 
     def is_closing(self) -> bool:
         return self._closing

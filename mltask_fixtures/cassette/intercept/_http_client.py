@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import wraps
+from http.client import HTTPException
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,7 +68,7 @@ class _Wire:
         self.cassette = cassette
         self._connection, self._scheme = connection, scheme
         self._sent = bytearray()
-        self._arrived: bytes | OSError | None = None
+        self._arrived: bytes | Exception | None = None
         cassette.wires.add(self)
 
     def hang_up(self) -> None:
@@ -88,11 +89,11 @@ class _Wire:
             sent = read_request(bytes(self._sent))
             assert sent is not None  # noqa: S101 - the head was sent before the answer is read
             arrived = self._ask(sent)
-        if isinstance(arrived, OSError):
+        if isinstance(arrived, Exception):
             raise arrived
         return BytesIO(arrived)
 
-    def _ask(self, sent: Sent) -> bytes | OSError:
+    def _ask(self, sent: Sent) -> bytes | Exception:
         """Give the answer as it comes over a wire, or what a socket raises in its place."""
         raw = bytes(self._sent)
         self._sent.clear()
@@ -108,6 +109,8 @@ class _Wire:
                 answer = answer_of(kept)
         except TransferFailedError as failed:
             return OS_ERRORS[failed.failure]()
+        except (OSError, HTTPException) as error:
+            return error
         return write_answer(answer, request.method)
 
     def _uri(self, target: str) -> str:
@@ -129,9 +132,9 @@ class _Wire:
         with passing(), closing(real):
             real.connect()
             real.sock.sendall(raw)
-            response = real.response_class(real.sock, method=method)
-            response.begin()
-            return as_dict(response.status, response.reason, response.getheaders(), response.read())
+            with closing(real.response_class(real.sock, method=method)) as response:
+                response.begin()
+                return as_dict(response.status, response.reason, response.getheaders(), response.read())
 
     def close(self) -> None:
         """Nothing is open."""

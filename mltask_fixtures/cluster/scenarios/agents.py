@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mltask_fixtures.cluster.scenario import Need, Scenario
 from mltask_fixtures.cluster.scenarios._models import REMOTE_SETTINGS, register, remote_model
-from mltask_fixtures.cluster.scenarios._training import trained
+from mltask_fixtures.cluster.scenarios._training import INDEX, trained
 from mltask_fixtures.contract import TaskState, TaskType
 
 if TYPE_CHECKING:
@@ -75,11 +75,11 @@ def play_flow(stage: Stage) -> None:
     """List the indices."""
     trained(stage)
     with stage.recorded():
-        tool = {"type": "ListIndexTool", "name": "indices", "parameters": {}}
+        tool = {"type": "ListIndexTool", "name": "indices", "parameters": {"indices": json.dumps([INDEX])}}
         agent_id = _agent(stage, {"name": "lister", "type": "flow", "description": "lists indices", "tools": [tool]})
         task_id = _execute(stage, agent_id)
         stage.wait(task_id)
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         stage.ml("DELETE", f"tasks/{task_id}")
         stage.ml("DELETE", f"agents/{agent_id}")
 

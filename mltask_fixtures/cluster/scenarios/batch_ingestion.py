@@ -54,7 +54,7 @@ def play(stage: Stage, body: dict[str, Any]) -> None:
         with stage.recorded():
             task_id = _start(stage, body)
             stage.wait(task_id)
-            stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+            stage.search({"query": {"ids": {"values": [task_id]}}})
             stage.ml("DELETE", f"tasks/{task_id}")
 
 

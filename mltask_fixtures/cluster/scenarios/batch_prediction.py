@@ -88,7 +88,7 @@ def play(stage: Stage, status: str, state: TaskState) -> None:
             stage.see(task_id)
         remote.batch = status
         _until(stage, task_id, state)
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         if state is not TaskState.CANCELLING:
             stage.ml("DELETE", f"tasks/{task_id}")
             stage.refused(404, "GET", f"tasks/{task_id}")
@@ -189,7 +189,7 @@ def play_model_gone(stage: Stage) -> None:
         stage.ml("POST", f"models/{model_id}/_undeploy")
         stage.ml("DELETE", f"models/{model_id}")
         stage.refused(404, "GET", f"tasks/{task_id}")
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
 
 
 def _scenario(name: str, sentence: str, play: Any, *states: TaskState, since: str = "2.19.0") -> Scenario:

@@ -22,7 +22,7 @@ def _deploy(stage: Stage, model: bytes, *, times: int = 1) -> None:
         started = [stage.ml("POST", f"models/{model_id}/_deploy")["task_id"] for _ in range(times)]
         for task_id in reversed(started):
             stage.wait(task_id)
-        stage.ml("GET", f"models/{model_id}")
+        stage.model(model_id)
 
 
 def play_broken(stage: Stage) -> None:

@@ -81,11 +81,11 @@ def play_search(stage: Stage) -> None:
     find = {"query": {"ids": {"values": [task_id]}}}
     with stage.recorded():
         stage.see(task_id)
-        stage.ml("POST", "tasks/_search", body=find)
-        stage.ml("GET", "tasks/_search", body=find)
+        stage.search(find)
+        stage.search(find, method="GET")
         terms = [{"term": {"task_type": "TRAINING"}}, {"term": {"state": "FAILED"}}, find["query"]]
-        stage.ml("POST", "tasks/_search", body={"query": {"bool": {"filter": terms}}})
-        stage.ml("POST", "tasks/_search", body={"query": {"match_none": {}}})
+        stage.search({"query": {"bool": {"filter": terms}}})
+        stage.search({"query": {"match_none": {}}})
         stage.refused(400, "POST", "tasks/_search", body={"query": {"nonsense": {}}})
 
 
@@ -124,7 +124,6 @@ def play_parent_breaker(stage: Stage) -> None:
     with stage.recorded():
         stage.see(task_id)
         with stage.for_a_moment({"indices.breaker.total.limit": "1mb"}):
-            stage.refused(429, "GET", f"tasks/{task_id}")
             stage.refused(429, "GET", f"tasks/{task_id}")
         stage.see(task_id)
 

@@ -22,12 +22,8 @@ def play(stage: Stage) -> None:
             return  # what is missing is told by the check
         deployed = stage.ml("POST", f"models/{model_id}/_deploy")
         stage.wait(deployed["task_id"])
-        stage.ml("GET", f"models/{model_id}")
-        stage.ml(
-            "POST",
-            "tasks/_search",
-            body={"query": {"term": {"model_id": model_id}}, "sort": [{"create_time": "asc"}]},
-        )
+        stage.model(model_id)
+        stage.search({"query": {"term": {"model_id": model_id}}, "sort": [{"create_time": "asc"}]})
         stage.ml("POST", f"models/{model_id}/_undeploy")
         stage.ml("DELETE", f"models/{model_id}")
 

@@ -33,10 +33,10 @@ def play_chunks(stage: Stage) -> None:
         model_id = stage.ml("POST", "models/_register_meta", body=about)["model_id"]
         stage.afterwards(lambda: remove_model(stage, model_id))
         stage.ml("POST", f"models/{model_id}/upload_chunk/0", body=model)
-        stage.ml("GET", f"models/{model_id}")
+        stage.model(model_id)
         deployed = stage.ml("POST", f"models/{model_id}/_deploy")
         stage.wait(deployed["task_id"])
-        stage.ml("GET", f"models/{model_id}")
+        stage.model(model_id)
 
 
 def play_with_deployment(stage: Stage) -> None:
@@ -51,9 +51,12 @@ def play_with_deployment(stage: Stage) -> None:
             return  # what is missing is told by the check
         stage.afterwards(lambda: remove_model(stage, model_id))
         terms = [{"term": {"model_id": model_id}}, {"term": {"task_type": "DEPLOY_MODEL"}}]
-        found = stage.find({"query": {"bool": {"filter": terms}}})
-        stage.wait(found)
-        stage.ml("GET", f"models/{model_id}")
+        query = {"query": {"bool": {"filter": terms}}}
+        with stage.aside():
+            stage.wait(stage.find(query))
+        (found,) = stage.search(query)["hits"]["hits"]
+        stage.see(found["_id"])
+        stage.model(model_id)
 
 
 def play_old_routes(stage: Stage) -> None:

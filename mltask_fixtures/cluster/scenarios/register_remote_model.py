@@ -17,10 +17,10 @@ def play(stage: Stage) -> None:
     with stage.remote() as remote:
         connector_id = stage.connector(embeddings_connector(remote.url))
         with stage.recorded():
-            model_id = register(stage, remote_model("remote-embeddings", connector_id))
+            model_id = str(register(stage, remote_model("remote-embeddings", connector_id)))
             deployed = stage.ml("POST", f"models/{model_id}/_deploy")
             stage.wait(deployed["task_id"])
-            stage.ml("GET", f"models/{model_id}")
+            stage.model(model_id)
             stage.ml("POST", f"models/{model_id}/_predict", body={"parameters": {"input": ["open", "search"]}})
             stage.ml("POST", f"models/{model_id}/_undeploy")
             stage.ml("DELETE", f"models/{model_id}")
@@ -44,10 +44,10 @@ def play_limit(stage: Stage) -> None:
     with stage.remote() as remote:
         connector_id = stage.connector(embeddings_connector(remote.url))
         with stage.recorded():
-            model_id = register(stage, remote_model("remote-limited", connector_id))
+            model_id = str(register(stage, remote_model("remote-limited", connector_id)))
             deployed = stage.ml("POST", f"models/{model_id}/_deploy")
             stage.wait(deployed["task_id"])
-            stage.ml("GET", f"models/{model_id}")
+            stage.model(model_id)
 
 
 SCENARIOS = (

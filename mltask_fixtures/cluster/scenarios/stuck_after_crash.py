@@ -20,10 +20,11 @@ def play(stage: Stage) -> None:
         parameters = {"target": "petal_width", "epochs": 3000, "learning_rate": 0.001}
         task_id = train(stage, "linear_regression", body(parameters, "petal_length", "petal_width", "kind"))
         stage.wait(task_id, until=TaskState.RUNNING)
+        time.sleep(3)  # polls show a state before it is on the disk: crashed at once, the task is CREATED again
         stage.crash()
         stage.ml("GET", "profile/tasks")  # empty: nothing works at it any more
         stage.see(task_id)
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         time.sleep(2)
         stage.see(task_id)
         stage.refused(500, "DELETE", f"tasks/{task_id}")

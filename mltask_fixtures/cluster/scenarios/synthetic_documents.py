@@ -9,7 +9,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mltask_fixtures.cluster.scenario import Need, Scenario
+from mltask_fixtures.cluster.scenario import TASKS, Need, Scenario
 from mltask_fixtures.cluster.scenarios._models import REMOTE_SETTINGS
 from mltask_fixtures.cluster.scenarios._training import trained
 from mltask_fixtures.cluster.scenarios.batch_prediction import deployed, started
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from mltask_fixtures.cluster.scenario import Stage
 
-_INDEX = ".plugins-ml-task"
 _BEGAN = 1_669_800_000_000  # ms since 1970: a day on which such servers were new
 _MAC = bytes.fromhex("04ef30f08cb5")
 _NODES = [mint_node_id(bytes(range(16))), mint_node_id(bytes(range(16, 32)))]
@@ -32,13 +31,20 @@ _TASK = mint_document_id(_BEGAN + 20, 2, _MAC)
 
 def _write(stage: Stage, document: Mapping[str, Any]) -> None:
     with stage.aside() as client:
-        client.index(index=_INDEX, id=_TASK, body=document, params={"refresh": "true"})
+        client.index(index=TASKS, id=_TASK, body=document, params={"refresh": "true"})
+
+
+def _states(task_type: TaskType, end: TaskState) -> tuple[TaskState, ...]:
+    """The states that GET shows of such a task: while it uploads, RUNNING is in memory only."""
+    running = (TaskState.RUNNING,) if task_type is TaskType.LOAD_MODEL else ()
+    return (TaskState.CREATED, *running, end)
 
 
 def play(stage: Stage, task_type: TaskType, end: TaskState) -> None:
     """Write the task's document in each of its states, and poll each time."""
     trained(stage)
     deploys = task_type is TaskType.LOAD_MODEL
+    states = _states(task_type, end)
     document: dict[str, Any] = {
         **({"model_id": _MODEL_BEFORE} if deploys else {}),
         "task_type": task_type,
@@ -49,7 +55,6 @@ def play(stage: Stage, task_type: TaskType, end: TaskState) -> None:
         "last_update_time": _BEGAN,
         "is_async": True,
     }
-    states = [TaskState.CREATED, *([TaskState.RUNNING] if deploys else []), end]
     with stage.recorded():
         for number, state in enumerate(states):
             document |= {"state": state, "last_update_time": _BEGAN + 450 * number}
@@ -71,7 +76,7 @@ def play_unreachable(stage: Stage) -> None:
         remote.fails = 503
         stage.refused(503, "GET", f"tasks/{task_id}")
         with stage.aside() as client:
-            client.update(index=_INDEX, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"})
+            client.update(index=TASKS, id=task_id, body={"doc": {"state": "UNREACHABLE"}}, params={"refresh": "true"})
         stage.refused(503, "GET", f"tasks/{task_id}")
         remote.fails = 0
         stage.see(task_id)
@@ -96,7 +101,7 @@ SCENARIOS = (
             name=f"{task_type.lower().replace('_', '-')}-{end.lower().replace('_', '-')}",
             sentence=f"A task of the type {task_type}, as servers before 2.7 made it, from CREATED to {end}.",
             play=partial(play, task_type=task_type, end=end),
-            must_see={task_type: (TaskState.CREATED, end)},
+            must_see={task_type: _states(task_type, end)},
             synthetic=_OLD,
             dialect="2.5",
         )

@@ -47,7 +47,7 @@ def play(stage: Stage, algorithm: str, parameters: dict[str, Any], fields: tuple
         if model_id is None:
             return  # what is missing is told by the check
         stage.afterwards(lambda: remove_model(stage, model_id))
-        stage.ml("GET", f"models/{model_id}")
+        stage.model(model_id)
         stage.ml("DELETE", f"tasks/{task_id}")
 
 

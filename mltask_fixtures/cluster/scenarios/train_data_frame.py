@@ -44,7 +44,7 @@ def play_at_once(stage: Stage) -> None:
     with stage.recorded():
         model_id = stage.ml("POST", "_train/kmeans", body=_body())["model_id"]
         stage.afterwards(lambda: remove_model(stage, model_id))
-        stage.ml("GET", f"models/{model_id}")
+        stage.model(model_id)
 
 
 SCENARIOS = (

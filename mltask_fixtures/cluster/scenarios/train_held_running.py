@@ -23,13 +23,13 @@ def play(stage: Stage) -> None:
         stage.wait(task_id, until=TaskState.RUNNING)
         stage.ml("GET", f"profile/tasks/{task_id}")
         stage.ml("GET", "profile/tasks")
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         stage.refused(500, "DELETE", f"tasks/{task_id}")
         model_id = stage.wait(task_id).get("model_id")
         if model_id is None:
             return  # what is missing is told by the check
         stage.afterwards(lambda: remove_model(stage, model_id))
-        stage.ml("POST", "tasks/_search", body={"query": {"ids": {"values": [task_id]}}})
+        stage.search({"query": {"ids": {"values": [task_id]}}})
         stage.ml("GET", "profile/tasks")
         stage.ml("DELETE", f"tasks/{task_id}")
         stage.refused(404, "GET", f"tasks/{task_id}")

@@ -23,7 +23,7 @@ def play(stage: Stage) -> None:
             return  # what is missing is told by the check
         stage.afterwards(lambda: remove_model(stage, model_id))
         stage.ml("POST", f"_predict/kmeans/{model_id}", body=body({}, *fields, size=3))
-        stage.ml("POST", "tasks/_search", body={"query": {"term": {"model_id": model_id}}})
+        stage.search({"query": {"term": {"model_id": model_id}}})
         stage.ml("DELETE", f"models/{model_id}")
         stage.ml("DELETE", f"tasks/{task_id}")
 

@@ -1,0 +1,452 @@
+"""What the clock of the code under test promises, and whom it leaves alone."""
+
+# What has no time zone is asked as well.
+# ruff: noqa: DTZ002, DTZ003, DTZ005, DTZ006, DTZ011
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import pickle
+import sched
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from time import monotonic, sleep
+
+import anyio
+import pytest
+
+from mltask_fixtures import use_cassette
+from mltask_fixtures._errors import WrongUseError
+from mltask_fixtures.cassette.clock import running
+
+LONG = 240.0
+KMEANS = "3.6.0/train-kmeans-completed"
+REAL = {"monotonic": time.monotonic, "sleep": time.sleep}  # not where a module's names are looked through
+
+
+def real_monotonic():
+    return REAL["monotonic"]()
+
+
+def real_sleep(seconds):
+    REAL["sleep"](seconds)
+
+
+def injected(wait=time.sleep, *, clock=time.monotonic):
+    before = clock()
+    wait(LONG)
+    return clock() - before
+
+
+class Poller:
+    """Has what it waits with as attributes of its class."""
+
+    wait = time.sleep
+    clock = staticmethod(time.monotonic)
+
+    def poll(self):
+        """Wait once, and say how long it took."""
+        before = self.clock()
+        self.wait(LONG)
+        return self.clock() - before
+
+
+def about(seconds):
+    """A wait of so long; what ran beside it may have taken a while on a busy machine."""
+    return pytest.approx(seconds + 15, abs=15.001)
+
+
+@pytest.fixture
+def clock():
+    with running("virtual") as clock:
+        yield clock
+
+
+# ------------------------------------------------------------------------------------------------------ synchronous
+
+
+def test_a_sleep_passes_at_once_and_every_clock_agrees():
+    """After a sleep of four minutes each clock of `time` and `datetime` says four minutes more, and hardly any passed."""
+    readers = {
+        "time": time.time,
+        "monotonic": time.monotonic,
+        "perf_counter": time.perf_counter,
+    }
+    began = real_monotonic()
+    with running("virtual"):
+        before = {name: getattr(time, name)() for name in readers}
+        before_ns = {name: getattr(time, f"{name}_ns")() for name in readers}
+        now, utc = dt.datetime.now(), dt.datetime.now(dt.UTC)
+        time.sleep(LONG)
+        assert {name: getattr(time, name)() - before[name] for name in readers} == dict.fromkeys(readers, about(LONG))
+        assert {name: (getattr(time, f"{name}_ns")() - before_ns[name]) / 1e9 for name in readers} == dict.fromkeys(
+            readers, about(LONG)
+        )
+        assert (dt.datetime.now() - now).total_seconds() == about(LONG)
+        assert (dt.datetime.now(dt.UTC) - utc).total_seconds() == about(LONG)
+    assert real_monotonic() - began < LONG / 2
+
+
+def test_dates_and_texts_of_the_present_agree(clock):
+    """`date.today`, `datetime.today`, `localtime`, `gmtime`, `ctime`, `asctime` and `strftime` follow as well."""
+    clock.skip(400 * 86400)
+    year = dt.datetime.fromtimestamp(time.time()).year
+    assert year > dt.datetime.fromtimestamp(time.time() - 400 * 86400).year
+    assert dt.date.today().year == dt.datetime.today().year == dt.datetime.now().year == year
+    assert time.localtime().tm_year == int(time.strftime("%Y")) == int(time.asctime()[-4:]) == int(time.ctime()[-4:])
+    assert time.gmtime(0).tm_year == 1970
+    assert time.strftime("%Y", time.gmtime(0)) == "1970"
+
+
+def test_utcnow_agrees_and_warns_where_python_does(clock):
+    """The deprecated `utcnow` is ahead, too, and its warning names the line that called it."""
+    clock.skip(LONG)
+    if sys.version_info < (3, 12):
+        said = dt.datetime.utcnow()
+    else:
+        with pytest.warns(DeprecationWarning, match="utcnow") as caught:
+            said = dt.datetime.utcnow()
+        assert caught[0].filename == __file__
+    ahead = said.replace(tzinfo=dt.UTC).timestamp() - (time.time() - LONG)
+    assert ahead == about(LONG)
+    assert said.tzinfo is None
+
+
+def test_datetime_stays_the_class_that_it_is(clock):
+    """What `now` gives is a plain datetime, and pickle and `isinstance` know it; the class can be used as before."""
+    clock.skip(LONG)
+    now = dt.datetime.now()
+    assert type(now) is dt.datetime
+    assert pickle.loads(pickle.dumps(now)) == now
+
+    class Own(dt.datetime):
+        pass
+
+    assert type(Own.now()) is Own
+
+
+def test_names_defaults_and_attributes_from_before_are_met(clock):
+    """`from time import sleep`, defaults of arguments and attributes of classes that were there before wait no more."""
+    before = monotonic()
+    sleep(LONG)
+    assert monotonic() - before == about(LONG)
+    assert injected() == about(LONG)
+    assert Poller().poll() == about(LONG)
+    assert clock.skipped == 3 * LONG
+
+
+def test_everything_is_put_back():
+    """After the block each name is Python's own again, also in a module that was imported inside."""
+    originals = (time.sleep, time.monotonic, sleep, injected.__defaults__, dict(injected.__kwdefaults__))
+    methods = (vars(dt.datetime)["now"], vars(dt.datetime)["utcnow"], threading.Event.wait)
+    with running("virtual"):
+        module = type(sys)("imported_inside")
+        sys.modules["imported_inside"] = module
+        exec("from time import sleep, time\nclass Late:\n    pause = sleep", vars(module))
+        assert module.sleep is not originals[0]
+        module.Late().pause(1)  # a function of ours binds itself no more than time's
+    try:
+        assert (time.sleep, time.monotonic, sleep, injected.__defaults__, injected.__kwdefaults__) == originals
+        assert (vars(dt.datetime)["now"], vars(dt.datetime)["utcnow"], threading.Event.wait) == methods
+        assert (module.sleep, module.time, module.Late.pause) == (time.sleep, time.time, time.sleep)
+    finally:
+        del sys.modules["imported_inside"]
+
+
+def test_a_time_out_of_the_code_fires(clock):
+    """A loop that waits until a deadline ends, and after as many rounds as it would in real time."""
+    deadline, rounds = time.monotonic() + 60, 0
+    while time.monotonic() < deadline:
+        rounds += 1
+        time.sleep(1)
+    assert 30 <= rounds <= 60
+
+
+def test_sleep_refuses_what_it_always_refused(clock):
+    """A negative time and what is no number raise as they do without us."""
+    with pytest.raises(ValueError, match="non-negative"):
+        time.sleep(-1)
+    with pytest.raises(TypeError):
+        time.sleep("1")
+    with pytest.raises(ValueError, match="NaN"):
+        time.sleep(float("nan"))
+    assert clock.skipped == 0
+
+
+def test_an_event_that_nobody_can_set_is_not_waited_for(clock):
+    """`Event.wait` with a time-out passes at once while no other thread of the code is there."""
+    stop = threading.Event()
+    assert stop.wait(LONG) is False
+    assert clock.skipped == LONG
+    stop.set()
+    assert stop.wait(LONG) is True
+    assert clock.skipped == LONG
+
+
+def test_an_event_of_a_thread_at_work_is_waited_for(clock):
+    """With a thread at work that sets it, an event is waited for, and its time-out does not fire early."""
+    done, go = threading.Event(), threading.Event()
+
+    def work():
+        go.wait()
+        real_sleep(0.05)
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    go.set()
+    assert done.wait(LONG) is True
+    thread.join()
+    assert clock.skipped == 0
+
+
+def test_sleeping_until_a_thread_is_done_takes_its_time(clock):
+    """A loop that sleeps until a worker is done sees it done before its own deadline."""
+    with ThreadPoolExecutor(1) as pool:
+        go = threading.Event()
+        future = pool.submit(lambda: (go.wait(), real_sleep(0.05)))
+        go.set()
+        deadline = time.monotonic() + LONG
+        while not future.done():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert clock.skipped == 0
+        time.sleep(LONG)
+        assert clock.skipped == LONG, "an idle worker holds nobody up"
+
+
+def test_other_threads_keep_the_real_clock(clock):
+    """A thread that was not given the clock reads the real one, while this one is a day ahead."""
+    clock.skip(86400)
+    with ThreadPoolExecutor(1) as pool:
+        there, here = pool.submit(lambda: (time.time(), time.monotonic())).result(), (time.time(), time.monotonic())
+    assert here[0] - there[0] == about(86400)
+    assert here[1] - there[1] == about(86400)
+
+
+def test_the_standard_library_waits_for_real_things(clock):
+    """A child process that takes a while is waited for, not given up."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.2)"])
+    assert child.wait(timeout=LONG) == 0
+
+
+def test_a_scheduler_of_the_standard_library_follows(clock):
+    """`sched` sleeps for the code, so it does not wait."""
+    ran = []
+    scheduler = sched.scheduler(time.monotonic, time.sleep)
+    scheduler.enter(LONG, 1, ran.append, ("late",))
+    scheduler.enter(1, 1, ran.append, ("soon",))
+    scheduler.run()
+    assert ran == ["soon", "late"]
+
+
+def test_one_clock_in_another_shares_its_time():
+    """A cassette opened while another is in use goes on with the same time; a real clock inside is real."""
+    with running("virtual") as outer:
+        with running("virtual") as inner:
+            time.sleep(LONG)
+        assert inner is outer
+        with running("real"):
+            before = time.monotonic()
+            time.sleep(0.001)
+            assert time.monotonic() - before < LONG / 2
+        assert outer.skipped == LONG
+
+
+def test_another_tools_clock_is_left_in_place(monkeypatch):
+    """A test that has put its own function in the place of `time.sleep` keeps it, in the block and after it."""
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    with running("virtual"):
+        time.sleep(3)
+    time.sleep(4)
+    assert slept == [3, 4]
+
+
+# ----------------------------------------------------------------------------------------------------------- asyncio
+
+
+def test_tasks_wake_in_the_order_of_their_timers(clock):
+    """Ten sleepers are awake after the longest sleep, not after the sum, and in the order of their times."""
+
+    async def main():
+        woken = []
+
+        async def sleeper(seconds):
+            await asyncio.sleep(seconds)
+            woken.append(seconds)
+
+        await asyncio.gather(*(sleeper(seconds) for seconds in (50, 10, 40, 20, 30)))
+        return woken
+
+    assert asyncio.run(main()) == [10, 20, 30, 40, 50]
+    assert clock.skipped == pytest.approx(50, abs=15)
+
+
+def test_time_outs_of_asyncio_fire_when_they_should(clock):
+    """`wait_for`, `timeout` and anyio's `fail_after` and `move_on_after` fire at their times and not before."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert await asyncio.wait_for(asyncio.sleep(20, "came"), 100) == "came"
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(1000), 100)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(100):
+                await asyncio.Event().wait()
+        with pytest.raises(TimeoutError), anyio.fail_after(100):
+            await anyio.sleep(1000)
+        with anyio.move_on_after(100) as scope:
+            await anyio.sleep_forever()
+        assert scope.cancelled_caught
+        return loop.time() - began, loop.time() - time.monotonic()
+
+    passed, apart = asyncio.run(main())
+    assert passed == about(420)
+    assert abs(apart) < 1
+
+
+def test_work_in_threads_is_waited_for(clock):
+    """A time-out around work in a thread does not fire because nothing else was to be done."""
+
+    async def main():
+        await asyncio.wait_for(asyncio.to_thread(real_sleep, 0.05), LONG)
+        with anyio.fail_after(LONG):
+            await anyio.to_thread.run_sync(real_sleep, 0.05)
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.wait_for(asyncio.wrap_future(pool.submit(real_sleep, 0.05)), LONG)
+        assert clock.skipped < LONG
+        await asyncio.sleep(LONG)  # anyio's idle worker holds nobody up
+
+    asyncio.run(main())
+    assert clock.skipped == about(LONG)
+
+
+def test_what_comes_over_a_socket_is_waited_for(clock):
+    """A time-out around a read from an open connection leaves the other side its time."""
+
+    async def main():
+        async def late(reader, writer):
+            await reader.readline()
+            await asyncio.to_thread(real_sleep, 0.05)
+            writer.write(b"here\n")
+            writer.close()
+
+        async with await asyncio.start_server(late, "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"\n")
+            line = await asyncio.wait_for(reader.readline(), LONG)
+            writer.close()
+            return line
+
+    assert asyncio.run(main()) == b"here\n"
+
+
+def test_a_child_process_is_waited_for(clock):
+    """A time-out around a child process leaves it its time."""
+
+    async def main():
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(0.1)")
+        return await asyncio.wait_for(child.wait(), LONG)
+
+    assert asyncio.run(main()) == 0
+
+
+def test_a_loop_that_was_running_goes_on_when_the_block_ends():
+    """Opened inside a loop, the clock moves its timers; after the block its time goes on without a jump."""
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        with running("virtual"):
+            early = loop.call_later(3600, lambda: None)
+            await asyncio.sleep(LONG)
+            inside = loop.time()
+        after = loop.time()
+        assert 0 <= after - inside < LONG / 2
+        assert early.when() - after == pytest.approx(3600 - LONG, abs=30)
+        before = real_monotonic()
+        await asyncio.sleep(0.01)
+        assert real_monotonic() - before >= 0.009
+        early.cancel()
+
+    asyncio.run(main())
+
+
+def test_two_cassettes_in_two_tasks_share_the_loop():
+    """Tasks that each open a cassette of their own wait as if together, in whatever order they end."""
+
+    async def poll(seconds, times):
+        async with use_cassette(KMEANS):
+            for _ in range(times):
+                await asyncio.sleep(seconds)
+        return time.sleep is REAL["sleep"]
+
+    async def main():
+        return await asyncio.gather(poll(100, 1), poll(1, 300))
+
+    began = real_monotonic()
+    assert asyncio.run(main()) == [False, True]
+    assert real_monotonic() - began < 150
+    assert time.sleep is REAL["sleep"]
+
+
+# ---------------------------------------------------------------------------------------------- the libraries' loops
+
+
+def test_tenacity_does_not_wait(clock):
+    """Retries with tenacity end at once, and by its own stop after a delay."""
+    tenacity = pytest.importorskip("tenacity")
+    tries = []
+
+    @tenacity.retry(wait=tenacity.wait_fixed(10), stop=tenacity.stop_after_delay(100))
+    def poll():
+        tries.append(1)
+        raise OSError
+
+    with pytest.raises(tenacity.RetryError):
+        poll()
+    assert len(tries) in (10, 11)
+
+
+def test_stamina_and_backoff_do_not_wait(clock):
+    """Retries with stamina and backoff end at once."""
+    stamina, backoff = pytest.importorskip("stamina"), pytest.importorskip("backoff")
+    tries = []
+
+    @stamina.retry(on=OSError, attempts=4, wait_initial=60, wait_jitter=0, wait_max=1000, timeout=None)
+    def poll():
+        tries.append("stamina")
+        raise OSError
+
+    @backoff.on_exception(backoff.constant, OSError, interval=60, jitter=None, max_time=600)
+    def poll_again():
+        tries.append("backoff")
+        raise OSError
+
+    for poller in (poll, poll_again):
+        with pytest.raises(OSError):  # noqa: PT011 - it is ours
+            poller()
+    assert tries.count("stamina") == 4
+    assert tries.count("backoff") in (10, 11)
+
+
+# ---------------------------------------------------------------------------------------------------- with a cassette
+
+
+def test_a_replay_has_the_virtual_clock_and_real_leaves_it():
+    """A cassette that is replayed takes the waiting away; `clock="real"` does not."""
+    with use_cassette(KMEANS) as cassette:
+        time.sleep(LONG)
+        assert cassette.clock.skipped == LONG
+    with use_cassette(KMEANS, clock="real"):
+        assert time.sleep is REAL["sleep"]
+
+
+def test_an_unknown_clock_names_the_nearest():
+    """A misspelt clock is an error that says what was meant."""
+    with pytest.raises(WrongUseError, match=r"there is no clock 'virtal'; did you mean 'virtual'\?"):
+        use_cassette(KMEANS, clock="virtal")
