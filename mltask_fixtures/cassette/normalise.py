@@ -37,10 +37,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from vcr.request import Request
-
 from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.match import key_of
+from mltask_fixtures.cassette.order import Place
+from mltask_fixtures.cassette.request import Request
 from mltask_fixtures.cassette.seal import seal
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_node_id
@@ -244,7 +244,7 @@ def stabilise(
     result = normalised(
         {"metadata": cassette.metadata, "interactions": interactions}, promised=promised, replacing=replacing
     )
-    cassette.data[:] = [(Request(**one["request"]), one["response"]) for one in result["interactions"]]
+    cassette.data[:] = [(_placed(number, **one["request"]), one["response"]) for number, one in enumerate(result["interactions"])]
     cassette.metadata.update(result["metadata"])
     path = Path(cassette.path)
     if not path.exists():
@@ -263,6 +263,13 @@ def stabilise(
         )
         if sealed.text == before:
             cassette.metadata.update(dated)
+
+
+def _placed(number: int, **asked: Any) -> Request:
+    """A request that keeps its place when the cassette is put in order."""
+    request = Request(**asked)
+    request.place = Place(number, number)
+    return request
 
 
 _DATED: Final = ("recorded_at", "tool")
