@@ -216,6 +216,8 @@ def json_of(text: str) -> tuple[str, Any, str] | None:
             key, value = "lines", [from_json(line) for line in text.split("\n")[:-1]]
         except ValueError:
             return None
+    if key == "json" and write_json(key, value, USUAL) == text:
+        return key, value, USUAL
     return next(((key, value, name) for name in WRITERS if write_json(key, value, name) == text), None)
 
 
@@ -321,7 +323,8 @@ def _from_file(interaction: Any, number: int, fetch: Callable[[str, int], bytes]
             "body": {"string": _body_from_file(response["body"], fetch) or b""},
         }
         if RECORDED_MS in interaction:
-            answer[RECORDED_MS] = float(interaction[RECORDED_MS])
+            when = interaction[RECORDED_MS]
+            answer[RECORDED_MS] = when if type(when) in (int, float) else float(when)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         what = f"has no {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"interaction {number}: {what}") from None

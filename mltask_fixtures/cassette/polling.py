@@ -241,7 +241,7 @@ def override(cassette: MLTaskCassette, with_: Overrides | Mapping[str, Any]) -> 
         states = ", ".join(sorted(shown))
         raise WrongUseError(f"with_: no task in {cassette.path} is ever {strange[0]}; it shows {states}")
     somewhere = {key for _, bodies in tasks for _, body in bodies for key in body}
-    findings: list[str] = []
+    findings: dict[str, list[int]] = {}
     for key, bodies in tasks:
         for number, body in bodies:
             new = {name: value for name, value in fields.items() if name in body or name not in somewhere}
@@ -250,11 +250,18 @@ def override(cassette: MLTaskCassette, with_: Overrides | Mapping[str, Any]) -> 
                 continue
             task = _ordered({**body, **new})
             wrong = _findings(task, rules, polled_task(key.method, key.path))
-            findings += [f"  - interaction {number + 1} ({key.method} {key.path}): {finding}" for finding in wrong]
+            for finding in wrong:
+                findings.setdefault(str(finding), []).append(number + 1)
             if not findings:
                 cassette.show(number, changed(cassette.recorded_answer(number), encode(task).encode()))
     if findings:
-        raise WrongUseError("\n".join([f"with_ makes of {cassette.path} what its server does not say:", *findings]))
+        told = (f"  - {_interactions(numbers)}: {finding}" for finding, numbers in findings.items())
+        raise WrongUseError("\n".join([f"with_ makes of {cassette.path} what its server does not say:", *told]))
+
+
+def _interactions(numbers: list[int]) -> str:
+    first = f"interaction {numbers[0]}"
+    return first if len(numbers) == 1 else f"{first} and {len(numbers) - 1} more"
 
 
 def _split(with_: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -157,7 +157,7 @@ def fingerprint_of(secret: str) -> str:
         >>> len(fingerprint_of("a secret"))
         12
     """
-    return hashlib.scrypt(secret.encode("utf-8", "replace"), salt=b"mltask-fixtures", n=2**14, r=8, p=1, dklen=6).hex()
+    return hashlib.scrypt(secret.encode("utf-8", "replace"), salt=b"mltask-fixtures", n=2**12, r=8, p=1, dklen=6).hex()
 
 
 # ------------------------------------------------------------------------------------------------------------- places
@@ -183,7 +183,7 @@ def _texts(cassette: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 def _path(uri: str) -> str:
     try:
-        return urlsplit(uri).path
+        return urlsplit(uri).path or "/"
     except ValueError:
         return ""
 

@@ -24,6 +24,8 @@ _COMMANDS = {
     "coverage": "coverage",
     "demo": "demo",
     "diff": "diff",
+    "generate": "generate",
+    "lifecycle": "lifecycle",
     "list": "listing",  # a module of the command's own name would hide the built-in here
     "record": "record",
     "redact": "redact",

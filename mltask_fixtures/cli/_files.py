@@ -113,9 +113,8 @@ def _vcrpys(response: Mapping[str, Any]) -> dict[str, Any]:
 
 def redacted(cassette: Mapping[str, Any]) -> dict[str, Any]:
     """Remove every secret that is known as one from vcrpy's dict of a cassette."""
-    from vcr.request import Request
-
     from mltask_fixtures.cassette.redact import redact_values
+    from mltask_fixtures.cassette.request import Request
     from mltask_fixtures.cassette.seal import redacted_request, redacted_response
 
     exchanges = [

@@ -177,11 +177,23 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, (TaskType, TaskState, FunctionName, InputType)) else value
 
 
-class _WithFunction(Task):
-    function_name: FunctionName  # pyright: ignore[reportGeneralTypeIssues] - required in these kinds
-    """one of the function names, in upper case"""
-    worker_node: _Text | list[_Id]  # pyright: ignore[reportGeneralTypeIssues] - required in these kinds
-    """a list of node ids, or before 2.5 one text with commas between them"""
+def _says(key: str) -> Any:
+    """Say of a field that a kind requires what is said of it where it is optional."""
+    return Field(description=Task.model_fields[key].description)
+
+
+_REMOTE_JOB = "an object: what the remote service said of its job"
+_RESPONSE = "an object: what the agent said"
+
+
+class _Kind(Task):
+    # Its docstrings are read from the source, which is not worth its time for each of a dozen kinds.
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
+class _WithFunction(_Kind):
+    function_name: Annotated[FunctionName, _says("function_name")]  # pyright: ignore[reportGeneralTypeIssues] - required
+    worker_node: Annotated[_Text | list[_Id], _says("worker_node")]  # pyright: ignore[reportGeneralTypeIssues] - required
 
 
 class TrainingTask(_WithFunction):
@@ -232,7 +244,7 @@ class DeployModelTask(_WithFunction):
     task_type: Literal[TaskType.DEPLOY_MODEL]
 
 
-class BatchIngestTask(Task):
+class BatchIngestTask(_Kind):
     """Ingesting files in bulk (`POST _batch_ingestion`); servers show no function and no node."""
 
     task_type: Literal[TaskType.BATCH_INGEST]
@@ -242,16 +254,14 @@ class BatchPredictionTask(_WithFunction):
     """A batch job of a remote model (`POST models/<model_id>/_batch_predict`)."""
 
     task_type: Literal[TaskType.BATCH_PREDICTION]
-    remote_job: Annotated[dict[str, Any] | None, _Optional] = None
-    """an object: what the remote service said of its job"""
+    remote_job: Annotated[dict[str, Any] | None, _Optional, Field(description=_REMOTE_JOB)] = None
 
 
 class AgentExecutionTask(_WithFunction):
     """An agent at work (`POST agents/<agent_id>/_execute?async=true`)."""
 
     task_type: Literal[TaskType.AGENT_EXECUTION]
-    response: Annotated[dict[str, Any] | None, _Optional] = None
-    """an object: what the agent said"""
+    response: Annotated[dict[str, Any] | None, _Optional, Field(description=_RESPONSE)] = None
 
 
 AnyTask: TypeAlias = Annotated[
@@ -270,14 +280,12 @@ AnyTask: TypeAlias = Annotated[
 ]
 
 
-class UnknownKind(Task):
+class UnknownKind(_Kind):
     """Every field of every kind: finds what else is wrong with a body whose `task_type` is unknown."""
 
     task_type: Any = None
-    remote_job: Annotated[dict[str, Any] | None, _Optional] = None
-    """an object: what the remote service said of its job"""
-    response: Annotated[dict[str, Any] | None, _Optional] = None
-    """an object: what the agent said"""
+    remote_job: Annotated[dict[str, Any] | None, _Optional, Field(description=_REMOTE_JOB)] = None
+    response: Annotated[dict[str, Any] | None, _Optional, Field(description=_RESPONSE)] = None
 
 
 KINDS: Mapping[TaskType, type[Task]] = {

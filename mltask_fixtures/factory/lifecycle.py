@@ -14,7 +14,7 @@ from mltask_fixtures.contract.check import unknown_word
 from mltask_fixtures.contract.task import WIRE_ORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from mltask_fixtures.factory.plan import Made, Plan
 
@@ -92,6 +92,7 @@ class Route:
         self.end = plan_of(_last_state(outcome, kind))
         self.path = kind.path(self.end.state)
         self.plans = (*map(plan_of, self.path[:-1]), self.end)
+        self._gone = {plan: tuple(key for key in self.end.keys if key not in plan.known) for plan in self.plans}
         self._seen = [int(state not in kind.seldom or state is self.end.state) for state in self.path]
         self._patience = 1_000 * (kind.gives_up_after or 0) if self.given_up else 0
 
@@ -135,7 +136,7 @@ class Route:
         for plan, polls, begin, until in zip(self.plans, counts, begins, begins[1:], strict=False):
             body = end
             if plan is not self.end:
-                body = _earlier(plan, end)
+                body = _earlier(plan, end, end.keys() - plan.known if given else self._gone[plan])
                 body["last_update_time"] = create + begin
                 if plan.shows_texts:
                     plan.with_texts((row, body, sequence, text))
@@ -158,10 +159,10 @@ def _last_state(outcome: str, kind: Kind) -> str:
     return TaskState.FAILED if outcome == "timed_out" else outcome
 
 
-def _earlier(plan: Plan, end: dict[str, Any]) -> dict[str, Any]:
+def _earlier(plan: Plan, end: dict[str, Any], gone: Iterable[str]) -> dict[str, Any]:
     """Give what a task shows in a state before its end; texts are still to be written."""
     body = end.copy()
-    for name in end.keys() - plan.known:
+    for name in gone:
         del body[name]
     body["state"] = plan.state.value
     if plan.shows_texts:

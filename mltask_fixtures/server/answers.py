@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from mltask_fixtures.cassette.faults import error_page
 from mltask_fixtures.cassette.match import Key, key_of
 
 if TYPE_CHECKING:
@@ -80,10 +81,8 @@ class Answers:
 
     def fault(self, task_id: str, at: int, status: int) -> None:
         """Let one poll of a task fail; the snapshots go on after it."""
-        reason = HTTPStatus(status).phrase
-        cause = {"type": "status_exception", "reason": reason}
-        body = {"error": {"root_cause": [cause], **cause}, "status": status}
-        self._tasks[task_id].faults[at] = self._json(status, json.dumps(body, separators=(",", ":")).encode())
+        page = error_page(status, self.dialect)
+        self._tasks[task_id].faults[at] = Answer(page.status, page.headers, page.body)
 
     def find(self, method: str, path: str, body: bytes) -> Answer:
         """Give the next answer for a request; the path has its query."""

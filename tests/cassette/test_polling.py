@@ -217,7 +217,7 @@ def test_the_changed_body_is_what_a_server_would_send():
         ({"state": "EXPIRED"}, r"a TRAINING task is only ever seen as .* \[unreachable_state\]"),
         ({"last_update_time": 1}, r"last_update_time is 1; .* \[out_of_range\]"),
         ({"COMPLETED": {"model_id": None}}, r"model_id is missing; a 3\.6 TRAINING task that is COMPLETED has it"),
-        ({"COMPLETED": {"is_async": "yes"}}, r"interaction \d+ \(GET /_plugins/_ml/tasks/.*\): is_async is \"yes\""),
+        ({"COMPLETED": {"is_async": "yes"}}, r"interaction \d+: is_async is \"yes\""),
     ],
 )
 def test_what_the_server_never_says_is_refused_at_once(changes, told):

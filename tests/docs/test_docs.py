@@ -142,7 +142,7 @@ OPTIONS_TOLD = {"check", "convert", "demo", "diff", "list", "redact", "schema", 
 """The commands whose every option stands on the page; the others have more than a page should hold."""
 
 
-@pytest.mark.parametrize("name", [*sorted(OPTIONS_TOLD), "cluster", "record"])
+@pytest.mark.parametrize("name", [*sorted(OPTIONS_TOLD), "cluster", "coverage", "record", "verify"])
 def test_the_reference_of_the_commands_is_complete(name):
     """Each has a section, and most have each of their options in it."""
     text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
