@@ -244,9 +244,7 @@ def stabilise(
     result = normalised(
         {"metadata": cassette.metadata, "interactions": interactions}, promised=promised, replacing=replacing
     )
-    cassette.data[:] = [
-        (_placed(number, **one["request"]), one["response"]) for number, one in enumerate(result["interactions"])
-    ]
+    cassette.data[:] = [(_request(one, number), one["response"]) for number, one in enumerate(result["interactions"])]
     cassette.metadata.update(result["metadata"])
     path = Path(cassette.path)
     if not path.exists():
@@ -267,10 +265,10 @@ def stabilise(
             cassette.metadata.update(dated)
 
 
-def _placed(number: int, **asked: Any) -> Request:
-    """A request that keeps its place when the cassette is put in order."""
-    request = Request(**asked)
-    request.place = Place(number, number)
+def _request(interaction: Mapping[str, Any], number: int) -> Request:
+    """Give the request of an interaction; it keeps the place that it has by now."""
+    request = Request(**interaction["request"])
+    request.place = Place(0, number)
     return request
 
 
