@@ -54,7 +54,7 @@ def main() -> None:
     values = {
         "version": 1,
         "interactions": [
-            {"request": request._to_dict(), "response": response}  # noqa: SLF001 - what vcrpy gives a serializer
+            {"request": request._to_dict(), "response": response}
             for request, response in zip(requests, responses, strict=True)
         ],
     }

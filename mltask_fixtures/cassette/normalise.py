@@ -244,7 +244,7 @@ def stabilise(
     result = normalised(
         {"metadata": cassette.metadata, "interactions": interactions}, promised=promised, replacing=replacing
     )
-    cassette.data[:] = [(_placed(number, **one["request"]), one["response"]) for number, one in enumerate(result["interactions"])]
+    cassette.data[:] = [(_request(one, number), one["response"]) for number, one in enumerate(result["interactions"])]
     cassette.metadata.update(result["metadata"])
     path = Path(cassette.path)
     if not path.exists():
@@ -265,10 +265,10 @@ def stabilise(
             cassette.metadata.update(dated)
 
 
-def _placed(number: int, **asked: Any) -> Request:
-    """A request that keeps its place when the cassette is put in order."""
-    request = Request(**asked)
-    request.place = Place(number, number)
+def _request(interaction: Mapping[str, Any], number: int) -> Request:
+    """Give the request of an interaction; it keeps the place that it has by now."""
+    request = Request(**interaction["request"])
+    request.place = Place(0, number)
     return request
 
 
@@ -454,18 +454,18 @@ def _new_answers(run: list[_Exchange], promised: Mapping[str, Sequence[str]]) ->
 
 
 def _in_new_states(answers: list[_Exchange], promised: Mapping[str, Sequence[str]]) -> Iterator[_Exchange]:
-    """Of polls of one task those that differ from all before; where steps back are promised, from the one before.
+    """Of polls of one task those that differ from the one before and are no step back, unless steps back are promised.
 
-    An error in between begins anew: what comes after it is kept.
+    An error in between begins anew: what comes after it is kept. So is an end that comes again after another one.
     """
     seen: list[tuple[Any, ...]] = []
     for answer in answers:
         said = _asked(answer), _said(answer)
-        if said in seen:
-            continue
         states = promised.get(str(answer.body.get("task_type")), ())
-        anew = "state" not in answer.body or len(set(states)) < len(states)
-        seen = [said] if anew else [*seen, said]
+        steps_back = said in seen and answer.body.get("state") in NOT_YET and len(set(states)) == len(states)
+        if said in seen[-1:] or steps_back:
+            continue
+        seen = [*seen, said] if "state" in answer.body else [said]
         yield answer
 
 

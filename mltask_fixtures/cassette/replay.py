@@ -380,7 +380,10 @@ class MLTaskCassette:
             if not self.dirty:
                 return
             self._in_order()
-            store.update(self._path, self._sealed)
+            if self._anew:
+                store.write(self._path, *self._sealed(None))  # whatever was there, also what cannot be read
+            else:
+                store.update(self._path, self._sealed)
             self.dirty = False
 
     def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +84,7 @@ def command(
     chosen = choose(names, every=every)
     if (url is None) == (server is None):
         raise click.UsageError("which cluster? Give its --url, such as http://127.0.0.1:9200, or a --server to put up")
-    with on_stderr() as report:
+    with _terminated_as_interrupted(), on_stderr() as report:
         if server is not None:
             from mltask_fixtures.cluster.provide import record_on_server
 
@@ -104,6 +106,16 @@ def command(
             )
         for path in recorded:
             click.echo(path)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Tidy up after SIGTERM, with which a build server ends a job, as after Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _on_url(

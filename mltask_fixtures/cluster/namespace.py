@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -139,7 +140,12 @@ def run_inside(name: str, words: Sequence[str], *, say: Callable[[str], None]) -
     """
     command = [str(_ip()), "netns", "exec", name, sys.executable, "-c", _MAIN, *words]
     with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - pipes were asked for above
         assert process.stderr is not None  # noqa: S101
@@ -150,7 +156,8 @@ def run_inside(name: str, words: Sequence[str], *, say: Callable[[str], None]) -
                     say(last)
                 last = line.rstrip("\n")
             out = process.stdout.read()
-        except BaseException:  # Ctrl-C reached it as well: it tidies up by itself
+        except BaseException:  # Ctrl-C is ours alone, for it has a session of its own: let it tidy up as well
+            process.send_signal(signal.SIGINT)
             process.wait()
             raise
     if process.returncode:

@@ -99,6 +99,7 @@ class Plan:
         self._longest = _LONGEST.get(self.task_type, _USUALLY_LONGEST)
         self._low = _APART * self._longest * len(usual) * _INPUTS * NODES**3
         self._rows: dict[int, Row] = {}
+        self._same_rows: dict[tuple[int, ...], Row] = {}
         self._shows_model = "model_id" in shown
         self.shows_texts = not shown.isdisjoint(_TEXTS)
         self._differ = tuple(
@@ -187,13 +188,20 @@ class Plan:
             more = 0
         elif self.state is TaskState.COMPLETED_WITH_ERROR:
             more = max(more, 1)
-        nodes = [self._cluster[(first + step) % NODES][0] for step in range(more + 1)]
         inputs = self.kind.input_types
+        same = function, input_type % len(inputs) if inputs else 0, first, more, mac
+        row = self._rows[picked] = self._same_rows.get(same) or self._write_row(*same)
+        self._same_rows[same] = row
+        return row
+
+    def _write_row(self, function: int, input_type: int, first: int, more: int, mac: int) -> Row:
+        inputs = self.kind.input_types
+        nodes = [self._cluster[(first + step) % NODES][0] for step in range(more + 1)]
         fixed = {
             "task_type": self.task_type.value,
             "function_name": self._functions[function].value,
             "state": self.state.value,
-            "input_type": inputs[input_type % len(inputs)].value if inputs else None,
+            "input_type": inputs[input_type].value if inputs else None,
             "worker_node": nodes if "list" in self.dialect.worker_node else ",".join(nodes),
             "is_async": self.is_async(self._functions[function] if "function_name" in self.keys else None),
         }
@@ -202,9 +210,7 @@ class Plan:
         written = ",".join(
             f'"{name}":{holes.get(name) or encode(value).replace("%", "%%")}' for name, value in body.items()
         )
-        row = Row(nodes, self._cluster[mac][1], body, f"{{{written}}}\n")
-        self._rows[picked] = row
-        return row
+        return Row(nodes, self._cluster[mac][1], body, f"{{{written}}}\n")
 
 
 def _moved(create: int, last: int, given: Mapping[str, Any]) -> tuple[int, int]:

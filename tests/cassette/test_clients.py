@@ -1,9 +1,11 @@
 """A recording made by any client replays under each other one, and each is answered as its own server would."""
 
 import json
+import time
 
 import pytest
 from clients import BINARY_CLIENTS, CLIENTS
+from opensearchpy import OpenSearch
 from servers import BINARY, serving
 
 from mltask_fixtures.cassette import NoRecordedAnswerError, use_cassette
@@ -70,3 +72,20 @@ def test_what_was_not_recorded_is_an_error_that_one_can_read(client, tmp_path):
         causes = [caught.value, caught.value.__cause__, caught.value.__context__, getattr(caught.value, "info", None)]
         assert any(isinstance(cause, NoRecordedAnswerError) for cause in causes)
         assert len(server.asked) == 1
+
+
+def test_the_wait_of_opensearch_py_ml(monkeypatch):
+    """Its loop polls with the transport of opensearch-py once a second until the state is final.
+
+    The package itself needs pandas, numpy and matplotlib, so its loop stands here as it is in `ml_common`.
+    """
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with use_cassette("3.6.0/train-kmeans-completed") as cassette, OpenSearch("http://any:9200") as client:
+        end = time.time() + 120
+        ended, seen = False, []
+        while not ended and time.time() < end:
+            time.sleep(1)
+            status = client.transport.perform_request(method="GET", url=f"/_plugins/_ml/tasks/{cassette.task_ids[0]}")
+            seen.append(status["state"])
+            ended = status["state"] in ("COMPLETED", "FAILED")
+    assert (seen[0], seen[-1]) == ("CREATED", "COMPLETED")

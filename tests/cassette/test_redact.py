@@ -4,7 +4,7 @@ import json
 
 import pytest
 import secrets_corpus
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mltask_fixtures.cassette import format as our_format
@@ -31,6 +31,7 @@ def test_redacting_twice_is_redacting_once():
         assert redact_uri(uri) == uri, title
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_without_a_secret_stay(body):
     """Whatever is no text is given back as it was, unless it names a secret."""
@@ -38,6 +39,7 @@ def test_bytes_without_a_secret_stay(body):
     assert redacted == body or b"REDACTED" in redacted or b"://" in body
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_taken(text):
     """No text is too strange."""

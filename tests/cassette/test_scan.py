@@ -7,7 +7,7 @@ import re
 
 import pytest
 import secrets_corpus
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mltask_fixtures.cassette import SecretFoundError, store, use_cassette
@@ -123,6 +123,7 @@ def test_what_is_no_secret_stays(values, tmp_path):
     assert one["response"]["body"]["json"] == values
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**41), st.randoms(use_true_random=False))
 def test_ids_are_no_secrets(milliseconds, rng):
     """Document ids and node ids, alone, in a list, in a path, with the number of a chunk."""

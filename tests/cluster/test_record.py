@@ -207,8 +207,9 @@ def test_a_full_disk_leaves_the_older_recording(answering, url, one, old, tmp_pa
     assert [path.name for path in old.parent.iterdir()] == ["asks-twice.json"]
 
 
-def test_ctrl_c_leaves_the_older_recording(answering, url, old, tmp_path):
-    """In a process of its own, in the middle of an answer."""
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_the_older_recording(answering, url, old, tmp_path, ended_by):
+    """In a process of its own, in the middle of an answer; a build server's way to end a job is the same."""
     known = tmp_path / "3.6.0" / "unknown-task-id.json"
     old.rename(known)
     answering.answers["GET /_plugins/_ml/tasks/kP2vZZUB9xQ3nTmYb7Lc"] = [(HANGS, None)]
@@ -216,7 +217,7 @@ def test_ctrl_c_leaves_the_older_recording(answering, url, old, tmp_path):
     program = f"from mltask_fixtures.cli import main; main({words!r})"
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as process:
         answering.hangs.wait()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ended_by)
         _, told = process.communicate()
     assert process.returncode == 130
     assert told.splitlines()[-1] == "mltask-fixtures: interrupted"
