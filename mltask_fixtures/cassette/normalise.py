@@ -251,7 +251,7 @@ def stabilise(
         return
     before = path.read_text("utf-8")
     with suppress(ValueError):
-        dated = {key: value for key, value in json.loads(before)["metadata"].items() if key in _DATED}
+        dated = {key: value for key, value in json.loads(before).get("metadata", {}).items() if key in _DATED}
         metadata = {**cassette.metadata, **dated}
         sealed = seal(
             path,

@@ -123,6 +123,7 @@ def test_a_cluster_offers_what_it_has(answering, url):
 
 TASK = "/_plugins/_ml/tasks/zaaaZZUB9xQ3nTmYb7Lc"
 NOT_FOUND = {"type": "status_exception", "reason": "Failed to find task"}
+OLDER = '{"version": 1, "interactions": []}'
 UNKNOWN = {"error": {"root_cause": [NOT_FOUND], **NOT_FOUND}, "status": 404}
 
 
@@ -144,7 +145,7 @@ def old(tmp_path):
     """An older recording of it."""
     path = tmp_path / "3.6.0" / "asks-twice.json"
     path.parent.mkdir()
-    path.write_text("older")
+    path.write_text(OLDER)
     return path
 
 
@@ -171,7 +172,7 @@ def test_a_cluster_that_fails_in_mid_scenario_leaves_the_older_recording(
     answering.answers[f"GET {TASK}"] = [(404, UNKNOWN), answer]
     with pytest.raises(OutsideError, match=text):
         record(one, look_at(url), tmp_path)
-    assert old.read_text() == "older"
+    assert old.read_text() == OLDER
     assert [path.name for path in old.parent.iterdir()] == ["asks-twice.json"]
 
 
@@ -183,7 +184,7 @@ def test_an_answer_that_no_server_gives_stops_the_recording_and_is_shown(answeri
         record(one, look_at(url), tmp_path)
     assert '"reason": "Fail to find task"' in str(caught.value)
     assert caught.value.exit_code == 1
-    assert old.read_text() == "older"
+    assert old.read_text() == OLDER
 
 
 @contextmanager
@@ -203,7 +204,7 @@ def test_a_full_disk_leaves_the_older_recording(answering, url, one, old, tmp_pa
     cluster = look_at(url)
     with room_for(700), pytest.raises(OutsideError, match=r"cannot be written.*untouched"):
         record(one, cluster, tmp_path)
-    assert old.read_text() == "older"
+    assert old.read_text() == OLDER
     assert [path.name for path in old.parent.iterdir()] == ["asks-twice.json"]
 
 
@@ -221,7 +222,7 @@ def test_ctrl_c_leaves_the_older_recording(answering, url, old, tmp_path, ended_
         _, told = process.communicate()
     assert process.returncode == 130
     assert told.splitlines()[-1] == "mltask-fixtures: interrupted"
-    assert known.read_text() == "older"
+    assert known.read_text() == OLDER
 
 
 def test_one_that_fails_does_not_keep_the_others(answering, url, one, old, tmp_path):
@@ -233,7 +234,7 @@ def test_one_that_fails_does_not_keep_the_others(answering, url, one, old, tmp_p
     with pytest.raises(NotRecordedError, match="1 of 2 were not recorded, their older files stay: other") as caught:
         written.extend(record_each([other, one], look_at(url), tmp_path))
     assert caught.value.exit_code == 3
-    assert old.read_text() != "older"
+    assert old.read_text() != OLDER
 
 
 def test_a_cluster_that_died_is_not_asked_on(answering, url, one, old, tmp_path):
@@ -243,7 +244,7 @@ def test_a_cluster_that_died_is_not_asked_on(answering, url, one, old, tmp_path)
     answering.answers["GET /"] = [(DIES, None)]
     with pytest.raises(OutsideError, match=r"died while asks-twice was played.*2 more were not tried"):
         list(record_each([one, one, one], cluster, tmp_path))
-    assert old.read_text() == "older"
+    assert old.read_text() == OLDER
     assert sum(path == TASK for _, path, _ in answering.asked) == 1
 
 
