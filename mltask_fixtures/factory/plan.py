@@ -21,6 +21,8 @@ EPOCH: Final = 1_735_689_600_000
 """2025-01-01, in ms since the epoch: the time at which every factory's payloads begin."""
 _APART: Final = 1_000
 """Ms between one payload and the next of the same type and state."""
+_SLOTS: Final = _APART // len(TaskState)
+"""Ms in those that a state may begin in; each state has its own."""
 SPAN: Final = 315_360_000_000
 """Ms (ten years) after which the times begin anew, so that any number of payloads keeps well-formed ids."""
 _DAY: Final = 86_400_000
@@ -90,6 +92,7 @@ class Plan:
         """How many payloads `build` and `batch` have handed out; `nth` and `stream` leave it alone."""
         self._cluster, self._texts = cluster, texts
         self._draws = Draws(key, f"{self.task_type.value}:{self.state.value}")
+        self._slot = list(TaskState).index(self.state)
         shown = {*self.kind.keys, *self.kind.states[self.state]}
         self.keys = tuple(name for name in WIRE_ORDER if name in shown)
         self.known = frozenset({*self.keys, *(name for name in self.kind.optional if name not in _TEXTS)})
@@ -116,7 +119,8 @@ class Plan:
         rest, low = divmod(self._draws.number(n), self._low)
         low, offset = divmod(low, _APART)
         picked, lasted = divmod(low, self._longest)
-        create = EPOCH + n * _APART % SPAN + offset
+        # Two states of one type never begin in the same millisecond, from which the task's id is minted.
+        create = EPOCH + n * _APART % SPAN + offset % _SLOTS * len(TaskState) + self._slot
         last = create if self.state is TaskState.CREATED else create + 1 + lasted
         if given:
             create, last = _moved(create, last, given)

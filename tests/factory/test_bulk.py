@@ -113,7 +113,6 @@ def test_bulk_lines_load_every_payload():
     assert b"\n".join(lines[1::2]) + b"\n" == written(Order(count=2_000, types=("TRAINING",)))
 
 
-@pytest.mark.xfail(strict=False, reason="two states of a type may draw one create_time, from which the id is minted")
 def test_no_two_payloads_share_an_id():
     """A second document of the same id would replace the first one in an index."""
     ids = [task_id for task_id, _ in TaskFactory().documents(0, 20_000, "TRAINING")]
