@@ -57,6 +57,7 @@ def test_the_python_of_a_page_runs(page, pytester, monkeypatch):
             before += text
             continue
         if name is None:
+            exec(compile("\n" * (line - 1) + text, str(page), "exec"), namespace)  # for the blocks that follow
             path = pytester.path / f"test_line_{line}.py"
             path.write_text(f"{before}\n{text}", encoding="utf-8")
         if re.search(r"^\s*(async )?def test_", text, re.MULTILINE):
