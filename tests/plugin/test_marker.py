@@ -167,7 +167,7 @@ def test_a_unittest_test_case_can_be_marked(project):
                 self.first = poll(TASK)
 
             def test_it(self):
-                self.assertEqual([self.first, poll(TASK)], ["CREATED", "CREATED"])
+                self.assertEqual([self.first, poll(TASK)], ["CREATED", "RUNNING"])
 
             @pytest.mark.mltask_cassette("3.6.0/train-kmeans-completed", strict=True)
             def test_again(self):

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import deque
 from contextlib import suppress
+from multiprocessing import connection
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from mltask_fixtures._errors import OutsideError, WrongUseError
@@ -92,7 +93,8 @@ def _taking_turns(blocks: Iterator[Block], wires: list[Connection], workers: lis
             waiting.popleft()
             yield data
     except (EOFError, ConnectionError):
-        gone = workers[waiting[0] if waiting else turn]
+        ended = connection.wait([worker.sentinel for worker in workers], _PATIENCE)
+        gone = next((worker for worker in workers if worker.sentinel in ended), workers[turn])
         gone.join(_PATIENCE)
         raise OutsideError(
             f"a worker process ended with code {gone.exitcode} in the middle of its work (a negative one is a signal: "
