@@ -32,7 +32,7 @@ Fault: TypeAlias = int | Word | timedelta
 """An HTTP status of 400 or more, a word, or how long the answer takes."""
 Faults: TypeAlias = Mapping[Any, Fault]
 """What happens at the nth poll of a task, or at each poll of a range; polls count from 1. The keys of a `Mapping` have
-one exact type for a checker, which would refuse polls and ranges side by side, so they are looked at when they are used."""
+one exact type for a checker, which would refuse polls beside ranges, so they are looked at when they are used."""
 WORDS: Final = get_args(Word)
 _FIRST_ERROR, _LAST_ERROR = 400, 599
 
