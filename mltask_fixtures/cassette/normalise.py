@@ -91,7 +91,10 @@ _USER_AGENT: Final = re.compile(r"/[\w.+-]+|\s*\([^)]*\)")
 
 _WANTED: Final = 2_097_152
 """Bytes, in place of those that a breaker refuses: more than any scenario's limit."""
-_NOISE: Final = (
+_METHOD = r"(?:DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)"
+_NOISE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    # The methods that a route allows are a Java set, whose order each process draws anew.
+    (re.compile(rf"\b{_METHOD}(?:(, ?){_METHOD}\b)+"), lambda seen: seen[1].join(sorted(re.findall(_METHOD, seen[0])))),
     (re.compile(r"(299 OpenSearch-[\w.]+(?:-SNAPSHOT)?-)[0-9a-f]{7,40}"), r"\g<1>0000000"),
     (re.compile(r"\[T#\d+\]"), "[T#1]"),
     (re.compile(r"(\$\$Lambda)(?:\$\d+)?/(?:0x)?[0-9a-f]+"), r"\1"),

@@ -45,7 +45,7 @@ _TASK_TIMEOUT = 120  # seconds
 _RETRY_EVERY = 1.0  # seconds
 _FIND_TIMEOUT = 30  # seconds
 
-_KEY_SOON = "master key has not been initialized"
+_KEY_SOON = ("master key has not been initialized", "Fetching master key timed out")
 _KEY_WAIT = 60  # seconds; a new cluster makes the key for connectors' secrets about 20 s after its start
 
 
@@ -499,8 +499,8 @@ class Stage:
         self.afterwards(lambda: self.client.indices.delete(index=index))
         bulk(self.client, ({"_index": index, **row} for row in rows), refresh=True)
 
-    def patiently(self, call: Callable[[], Any], *, while_: str, seconds: float) -> Any:
-        """What this call answers, made again for some seconds while its error says this."""
+    def patiently(self, call: Callable[[], Any], *, while_: Collection[str], seconds: float) -> Any:
+        """What this call answers, made again for some seconds while its error says one of these."""
         from opensearchpy.exceptions import TransportError
 
         end = time.monotonic() + seconds
@@ -508,7 +508,7 @@ class Stage:
             try:
                 return call()
             except TransportError as error:
-                if while_ not in str(error.info) or time.monotonic() > end:
+                if not any(text in str(error.info) for text in while_) or time.monotonic() > end:
                     raise
                 time.sleep(_RETRY_EVERY)
 

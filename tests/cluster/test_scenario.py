@@ -279,5 +279,5 @@ def test_patience_ends_with_the_first_other_answer(answering, new_stage, monkeyp
     wait = (400, {"error": {"type": "x", "reason": "not initialized yet"}, "status": 400})
     answering.answers["POST /_plugins/_ml/connectors/_create"] = [wait, wait, (200, {"connector_id": "c"})]
     with new_stage() as stage:
-        made = stage.patiently(lambda: stage.ml("POST", "connectors/_create"), while_="not initialized", seconds=60)
+        made = stage.patiently(lambda: stage.ml("POST", "connectors/_create"), while_=["not initialized"], seconds=60)
     assert made == {"connector_id": "c"}
