@@ -19,8 +19,11 @@ from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette.redact import REDACTED, is_user_and_password
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
+    from typing import TypeAlias
+
+    Look: TypeAlias = Callable[[str], Any]
 
 _SHAPES: Final = {
     "OpenAI key": r"\bsk-(?!ant-)(?:[a-z]{2,12}-)?[A-Za-z0-9_-]{20,}",
@@ -134,11 +137,11 @@ def scan(cassette: Mapping[str, Any], allowed: Collection[str] = ()) -> list[Sus
     """
     found: dict[tuple[str, str], Suspicion] = {}
     known: dict[str, list[tuple[str, str]]] = {}
-    for place, field, text in _texts(cassette):
-        if len(text) < _SHORTEST or text == REDACTED:
-            continue
+    texts = [one for one in _texts(cassette) if len(one[2]) >= _SHORTEST and one[2] != REDACTED]
+    looks = _worth_a_look(dict.fromkeys(text for _, _, text in texts))
+    for place, field, text in texts:
         if text not in known:
-            known[text] = list(_secrets_in(text))
+            known[text] = list(_secrets_in(text, looks))
         for kind, secret in known[text]:
             if kind == _RANDOM and _LONG_IDS.fullmatch(field):
                 continue
@@ -219,12 +222,18 @@ def _leaves(field: str, value: Any) -> Iterator[tuple[str, str]]:
 _RANDOM: Final = "long random word"
 
 
-def _secrets_in(text: str) -> Iterator[tuple[str, str]]:
+def _worth_a_look(texts: Iterable[str]) -> list[tuple[str, Look]]:
+    """Leave out the looks that find nothing in all texts at once: no pattern of theirs spans two lines."""
+    joined = "\n".join(texts)
+    return [(kind, look) for kind, look, patterns in _looks() if any(pattern.search(joined) for pattern in patterns)]
+
+
+def _secrets_in(text: str, looks: Iterable[tuple[str, Look]]) -> Iterator[tuple[str, str]]:
     """Give what looks like a secret in a text, and what kind of secret it looks like."""
     for match in _OURS.finditer(text):
         if REDACTED not in match[0]:
             yield _KINDS[match.lastindex - 1 if match.lastindex else 0], match[0]
-    for kind, look in _plugins():
+    for kind, look in looks:
         for secret in look(text):
             if secret and REDACTED not in secret and not _is_id(text, secret):
                 yield kind, secret
@@ -260,11 +269,10 @@ def _is_id(text: str, secret: str) -> bool:
 
 
 @cache
-def _plugins() -> list[tuple[str, Callable[[str], Any]]]:
-    """Load the plugins of detect-secrets; it takes some ms, and only a recording needs them."""
+def _looks() -> list[tuple[str, Look, tuple[re.Pattern[str], ...]]]:
+    """Load the plugins of detect-secrets, with their patterns; it takes some ms, and only a recording needs them."""
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     classes: dict[str, Any] = get_mapping_from_secret_type_to_class()
-    return [
-        (kind, plugin().analyze_string) for kind, plugin in classes.items() if plugin.__name__ not in _UNUSED_PLUGINS
-    ]
+    plugins = [(kind, of()) for kind, of in classes.items() if of.__name__ not in _UNUSED_PLUGINS]
+    return [(kind, plugin.analyze_string, tuple(plugin.denylist)) for kind, plugin in plugins]
