@@ -178,6 +178,7 @@ def test_type_checkers_see_wrong_options(tmp_path):
     """Mypy names a misspelt field, a fault that there is not and a clock that there is not."""
     import subprocess
 
+    pytest.importorskip("mypy")
     path = tmp_path / "wrong.py"
     path.write_text(
         "from mltask_fixtures import use_cassette\n"
