@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from xml.etree import ElementTree as ET
 
+import pytest
+
 KMEANS = "3.6.0/train-kmeans-completed"
 
 
