@@ -392,7 +392,7 @@ class MLTaskCassette:
 
         recorded = self.data[self._loaded_count :]
         kept = [] if self._anew or current is None else _exchanges(current)
-        if self.record_mode == "all":
+        if kept and self.record_mode == "all":
             anew = {_key(request) for request, _ in recorded}
             old = {(_key(request), answer_of(response)) for request, response in self.data[: self._loaded_count]}
             kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
