@@ -79,7 +79,8 @@ def test_search_hits_name_the_id_asked_for(client, tmp_path):
     _write(path, [("GET", f"tasks/{task_id}", None, task), ("POST", "tasks/_search", query, body)])
     with use_cassette(path, any_task_id=True):
         states(client, "mine", 1)
-        found = client.plugins.ml.search_tasks(body={"query": {"ids": {"values": ["mine"]}}})
+        query = {"query": {"ids": {"values": ["mine"]}}}
+        found = client.transport.perform_request("POST", "/_plugins/_ml/tasks/_search", body=query)
     assert [hit["_id"] for hit in found["hits"]["hits"]] == ["mine"]
 
 

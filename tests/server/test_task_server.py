@@ -149,9 +149,11 @@ def test_only_this_computer_is_listened_to(server):
 def test_a_recording_is_answered_request_by_request():
     """Polls see the recorded states in their order; a search finds what was recorded, however its body is written."""
     with TaskServer("3.6.0/train-kmeans-completed") as server, OpenSearch(server.url) as client:
-        started = client.plugins.ml.train(algorithm_name="kmeans", params={"async": "true"}, body={})
+        ask = client.transport.perform_request
+        started = ask("POST", "/_plugins/_ml/_train/kmeans", params={"async": "true"}, body={})
         polls = [client.plugins.ml.get_task(task_id=started["task_id"]) for _ in range(40)]
-        found = client.plugins.ml.search_tasks(body={"query": {"term": {"model_id": polls[-1]["model_id"]}}})
+        wanted = {"query": {"term": {"model_id": polls[-1]["model_id"]}}}
+        found = ask("POST", "/_plugins/_ml/tasks/_search", body=wanted)
     assert list(dict.fromkeys(poll["state"] for poll in polls)) == ["CREATED", "RUNNING", "COMPLETED"]
     assert found["hits"]["hits"][0]["_id"] == started["task_id"]
     assert {request.method for request in server.requests} == {"GET", "POST"}
