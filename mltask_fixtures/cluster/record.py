@@ -276,6 +276,7 @@ def path_of(scenario: Scenario, version: str, output: Path) -> Path:
     """Where the recording of this scenario on a server of this version belongs.
 
     Example:
+        >>> from pathlib import Path
         >>> path_of(scenarios()["unknown-task-id"], "3.6.0", Path("cassettes")).as_posix()
         'cassettes/3.6.0/unknown-task-id.json'
     """

@@ -348,7 +348,7 @@ class TaskFactory:
         Example:
             >>> bad = TaskFactory().invalid(fault="truncated")[0]
             >>> bad.code, bad.field, bad.body[-8:]
-            ('not_json', 'body', b'89600876')
+            ('not_json', 'body', b'89600891')
         """
         known = [name for name, _, _ in CATALOGUE]
         if fault is not None and fault not in known:
