@@ -61,6 +61,17 @@ def _putrequest(original: Any) -> Any:
     return putrequest
 
 
+class _Broken(BytesIO):
+    """What is read from a wire over which nothing comes: a response that is only half made cannot be closed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def readline(self, *_: Any) -> bytes:
+        raise self._error
+
+
 class _Wire:
     """What a connection takes for its socket: the request goes in as bytes, the recorded answer comes out."""
 
@@ -88,10 +99,11 @@ class _Wire:
         if arrived is None:
             sent = read_request(bytes(self._sent))
             assert sent is not None  # noqa: S101 - the head was sent before the answer is read
-            arrived = self._ask(sent)
-        if isinstance(arrived, Exception):
-            raise arrived
-        return BytesIO(arrived)
+            try:
+                arrived = self._ask(sent)
+            except Exception as error:  # noqa: BLE001 - it is raised where a socket would raise
+                arrived = error
+        return _Broken(arrived) if isinstance(arrived, Exception) else BytesIO(arrived)
 
     def _ask(self, sent: Sent) -> bytes | Exception:
         """Give the answer as it comes over a wire, or what a socket raises in its place."""
