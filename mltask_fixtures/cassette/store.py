@@ -106,7 +106,7 @@ def _nearest(name: str, folders: tuple[Path, ...]) -> str:
     known = bundled()
     for folder in folders:
         known += [path.relative_to(folder).with_suffix("").as_posix() for path in folder.glob(f"**/*{SUFFIX}")]
-    near = get_close_matches(name.removesuffix(SUFFIX), known, 3, cutoff=0.5)
+    near = get_close_matches(name.removesuffix(SUFFIX), dict.fromkeys(known), 3, cutoff=0.5)
     looked = f"; looked in {', '.join(map(str, folders))} and among the bundled ones" if folders else ""
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return f"{looked}{hint} `mltask-fixtures list` shows the bundled ones"
