@@ -12,8 +12,9 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
@@ -56,6 +57,9 @@ WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
 USUAL: Final = "compact"
 SIDE_FILE: Final = ".body"
 _NAME_OF_SIDE_FILE: Final = re.compile(rf"[0-9a-f]{{64}}{re.escape(SIDE_FILE)}")
+_BEFORE: Final = '{\n  "": [\n'
+_AFTER: Final = "\n  ]\n}\n"
+"""What stands around a list in an object of nothing else."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -81,17 +85,23 @@ def serialize(cassette: Mapping[str, Any], aside: Callable[[bytes], str] | None 
     return _indented({**head, "interactions": [_to_file(one, aside) for one in cassette["interactions"]]})
 
 
-def serialize_with_digest(cassette: Mapping[str, Any], aside: Callable[[bytes], str] | None = None) -> str:
-    """Write a cassette as text that tells, in its metadata, what it was when it was written."""
-    interactions = [_to_file(one, aside) for one in cassette["interactions"]]
-    values = {"version": cassette.get("version", 1), "metadata": dict(cassette.get("metadata") or {})}
-    values["metadata"].pop(DIGEST, None)
-    values["metadata"][DIGEST] = _digest({**values, "interactions": interactions})
-    return _indented({**values, "interactions": interactions})
+class Piece(NamedTuple):
+    """One interaction, as it is to stand in a file."""
+
+    text: str
+    """Indented."""
+    compact: bytes
+    """Without any space, of which the digest is made."""
+    bodies: Mapping[str, bytes]
+    """Its large bodies, by the names of their side files."""
 
 
-def packed(cassette: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
-    """Write a cassette as text, and its large bodies as side files, by name."""
+def piece(interaction: Mapping[str, Any]) -> tuple[Piece, dict[str, Any]]:
+    """Write one interaction of vcrpy's dict of a cassette.
+
+    Returns:
+        what is to stand in the file, and the same parsed.
+    """
     bodies: dict[str, bytes] = {}
 
     def aside(body: bytes) -> str:
@@ -99,7 +109,32 @@ def packed(cassette: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
         bodies[name] = body
         return name
 
-    return serialize_with_digest(cassette, aside), bodies
+    written = _to_file(interaction, aside)
+    return Piece(_indented({"": [written]})[len(_BEFORE) : -len(_AFTER)], _compact(written), bodies), written
+
+
+def bind(head: Mapping[str, Any], pieces: Sequence[Piece]) -> tuple[str, dict[str, bytes]]:
+    """Write a cassette as text that tells, in its metadata, what it was when it was written.
+
+    Args:
+        head: the version and the metadata.
+        pieces: the interactions.
+
+    Returns:
+        the text, and the large bodies by the names of their side files.
+    """
+    values = {"version": head.get("version", 1), "metadata": dict(head.get("metadata") or {})}
+    values["metadata"].pop(DIGEST, None)
+    values["metadata"][DIGEST] = _digest(values, (one.compact for one in pieces))
+    text = _indented({**values, "interactions": []})
+    if pieces:
+        text = "".join((text[: -len("]\n}\n")], "\n", ",\n".join([one.text for one in pieces]), _AFTER))
+    return text, {name: body for one in pieces for name, body in one.bodies.items()}
+
+
+def packed(cassette: Mapping[str, Any]) -> tuple[str, dict[str, bytes]]:
+    """Write a cassette as text with a digest, and its large bodies as side files, by name."""
+    return bind(cassette, [piece(one)[0] for one in cassette["interactions"]])
 
 
 def edited(text: str) -> bool:
@@ -111,7 +146,7 @@ def edited(text: str) -> bool:
         ValueError: the text is no JSON.
 
     Example:
-        >>> text = serialize_with_digest({"version": 1, "interactions": []})
+        >>> text, _ = packed({"version": 1, "interactions": []})
         >>> edited(text), edited(text.replace('"version": 1', '"version": 2'))
         (False, True)
     """
@@ -120,14 +155,14 @@ def edited(text: str) -> bool:
     if not isinstance(metadata, dict) or DIGEST not in metadata:
         return False
     said = metadata.pop(DIGEST)
-    return bool(said != _digest(values))
+    return bool(said != _digest(values, map(_compact, values.get("interactions") or ())))
 
 
-def _digest(values: Any) -> str:
+def _digest(values: Mapping[str, Any], interactions: Iterable[bytes]) -> str:
     # Of the interactions one by one, because a recording can be large; of the rest as a whole.
     digest = hashlib.sha256(_compact({**values, "interactions": None}))
-    for interaction in values.get("interactions") or ():
-        digest.update(_compact(interaction))
+    for interaction in interactions:
+        digest.update(interaction)
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -198,8 +233,11 @@ def _body_to_file(body: Any, aside: Callable[[bytes], str] | None) -> Any:
     return {key: value} if name == USUAL else {key: value, "written": name}
 
 
+@lru_cache(maxsize=2)
 def json_of(text: str) -> tuple[str, Any, str] | None:
     """Read a body's JSON if it can be written again to the same text.
+
+    A body that is recorded comes here three times, so its values are remembered: do not change them.
 
     Returns:
         `json` or `lines`, the value or values, and which of `WRITERS` wrote it; None where nothing gives back the text.
@@ -283,6 +321,11 @@ def completed(one: Any, number: int, fetch: Callable[[str, int], bytes] | None =
         ValueError: it has not the structure of one; the error says its number.
     """
     return _from_file(one, number, fetch)
+
+
+def opened(piece: Piece) -> dict[str, Any]:
+    """Put what is to stand in a file into vcrpy's form."""
+    return _from_file(_parsed(piece.compact.decode()), 1, lambda name, _: piece.bodies[name])
 
 
 def checked(cassette: Any, fetch: Callable[[str, int], bytes] | None = None) -> dict[str, Any]:

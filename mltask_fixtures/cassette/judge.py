@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from mltask_fixtures._errors import MLTaskFixturesError
@@ -65,23 +67,26 @@ def findings_of(path: Path, *, dialect: str | None = None) -> list[Finding]:
 
 def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Finding]:
     """List everything in which answers disagree with a dialect, each finding with the interaction that it is about."""
+    found = (numbered(findings_in(one, dialect), number) for number, one in enumerate(interactions, 1))
+    return [*chain.from_iterable(found)]
+
+
+def findings_in(interaction: Interaction, dialect: str | None) -> list[Finding]:
+    """List everything in which one answer, which has no number yet, disagrees with a dialect."""
     rules = _rules(dialect)
-    found = []
-    for number, interaction in enumerate(interactions, 1):
-        if rules is not None and interaction.surely_agrees(rules):
-            continue
-        values = interaction.values
-        request, response = values["request"], values["response"]
-        method, path, status, body = (
-            request["method"],
-            _path(request["uri"]),
-            response["status"]["code"],
-            response["body"],
-        )
-        for finding in check_exchange(method, path, status, _Headers(interaction), body["string"], dialect=rules):
-            where = f"interaction {number} ({method} {path.partition('?')[0]}): {finding.field}"
-            found.append(replace(finding, field=where))
-    return found
+    if rules is not None and interaction.surely_agrees(rules):
+        return []
+    request, response = interaction.values["request"], interaction.values["response"]
+    method, path, status = request["method"], _path(request["uri"]), response["status"]["code"]
+    body = response["body"]["string"]
+    findings = check_exchange(method, path, status, _Headers(interaction), body, dialect=rules)
+    where = f"({method} {path.partition('?')[0]})"
+    return [replace(one, field=f"{where}: {one.field}") for one in findings]
+
+
+def numbered(findings: Iterable[Finding], number: int) -> list[Finding]:
+    """Say of which interaction the findings are."""
+    return [replace(one, field=f"interaction {number} {one.field}") for one in findings]
 
 
 class _Headers(Mapping[str, str]):
@@ -100,6 +105,7 @@ class _Headers(Mapping[str, str]):
         return len(self._interaction.response.headers)
 
 
+@lru_cache(maxsize=64)
 def _rules(dialect: str | None) -> Dialect | None:
     """Find the dialect; a server that no line covers is judged by the models alone."""
     if dialect is None:

@@ -41,7 +41,7 @@ from mltask_fixtures.cassette.format import RECORDED_MS
 from mltask_fixtures.cassette.match import key_of
 from mltask_fixtures.cassette.order import Place
 from mltask_fixtures.cassette.request import Request
-from mltask_fixtures.cassette.seal import seal
+from mltask_fixtures.cassette.seal import SealedInteraction, seal
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import decode_document_id, mint_document_id, mint_node_id
 from mltask_fixtures.contract.wire import encode
@@ -258,9 +258,8 @@ def stabilise(
         metadata = {**cassette.metadata, **dated}
         sealed = seal(
             path,
-            cassette.data,
+            [SealedInteraction(request, response, replacing, dialect) for request, response in cassette.data],
             metadata,
-            replacing=replacing,
             dialect=dialect,
             allowed_secrets=cassette.allowed_secrets,
         )

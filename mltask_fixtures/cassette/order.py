@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Place(NamedTuple):
@@ -28,7 +31,7 @@ class Order:
         >>> order = Order()
         >>> first = order.begin(); order.end()
         >>> second = order.begin(); order.end()
-        >>> order.rank(first, "z") < order.rank(second, "a")
+        >>> order.rank(first, lambda: "z") < order.rank(second, lambda: "a")
         True
     """
 
@@ -60,9 +63,9 @@ class Order:
         """Take note that a request was answered, or failed."""
         self._under_way -= 1
 
-    def rank(self, place: Place, asked: str) -> tuple[int, str, int]:
+    def rank(self, place: Place, asked: Callable[[], str]) -> tuple[int, str, int]:
         """Give what an exchange is sorted by."""
-        return place.stretch, asked if place.stretch in self._mixed else "", place.number
+        return place.stretch, asked() if place.stretch in self._mixed else "", place.number
 
 
 def _task() -> Any:

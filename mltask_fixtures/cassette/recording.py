@@ -215,6 +215,16 @@ def read_recording(path: Path) -> Recording:
     return Recording(path, parsed.get("metadata") or {}, kept)
 
 
+def as_read(written: Mapping[str, Any], interaction: Mapping[str, Any]) -> Interaction:
+    """Give an interaction as it would be read from a file.
+
+    Args:
+        written: as it is to stand in the file, parsed.
+        interaction: vcrpy's dict of it.
+    """
+    return _Poll(written) if _is_poll(written, set()) else Interaction(interaction)
+
+
 @dataclass(frozen=True)
 class Recording:
     """A cassette's content."""

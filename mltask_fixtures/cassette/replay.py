@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from mltask_fixtures.cassette.seal import Sealed
+    from mltask_fixtures.cassette.seal import Sealed, SealedInteraction
 
 RECORD_MODES: Final = ("none", "once", "new", "all")
 """Record never; if there is no file; what the file does not answer; everything anew."""
@@ -73,6 +73,12 @@ class _Queue:
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.played = 0
+
+
+class _Recorded(tuple[Any, Any]):  # noqa: SLOT001 - a tuple has no slots beside its items
+    """A request with its response, and what of them is to be written."""
+
+    sealed: SealedInteraction
 
 
 class MLTaskCassette:
@@ -296,9 +302,11 @@ class MLTaskCassette:
                 self.append(request, response)
             return
         answer = decoded(response)
+        answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
+        exchange = _Recorded((request, answer))
+        exchange.sealed = self._seal(request, answer)
         with self._lock:
-            answer[RECORDED_MS] = round((time.monotonic() - self._began) * 1000, 1)
-            self.data.append((request, answer))
+            self.data.append(exchange)
             self._failures.count(self._key(request))
             self.dirty = True
 
@@ -386,6 +394,12 @@ class MLTaskCassette:
                 store.update(self._path, self._sealed)
             self.dirty = False
 
+    def _seal(self, request: Request, response: Mapping[str, Any]) -> SealedInteraction:
+        # Imported where something is recorded: what looks for secrets is large.
+        from mltask_fixtures.cassette.seal import SealedInteraction
+
+        return SealedInteraction(request, response, self._replacing, self._dialect)
+
     def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:
         """Add what was recorded to what the file holds now, which may be more than was loaded: others record, too."""
         from mltask_fixtures.cassette.seal import seal
@@ -398,11 +412,11 @@ class MLTaskCassette:
             kept = [one for one in kept if _key(one[0]) not in anew or (_key(one[0]), answer_of(one[1])) not in old]
         metadata = {**(current or {}).get("metadata", {}), **self._metadata} if not self._anew else self._metadata
         metadata = {**metadata, **self._failures.as_metadata(metadata, self._replacing, anew=self.record_mode == "all")}
+        exchanges = [*kept, *recorded]
         return seal(
             self._path,
-            [*kept, *recorded],
+            [one.sealed if isinstance(one, _Recorded) else self._seal(*one) for one in exchanges],
             metadata,
-            replacing=self._replacing,
             dialect=self._dialect,
             allowed_secrets=self.allowed_secrets,
         )
@@ -410,7 +424,7 @@ class MLTaskCassette:
     def _in_order(self) -> None:
         """Sort what was recorded; see `order`."""
         self.data[self._loaded_count :] = sorted(
-            self.data[self._loaded_count :], key=lambda kept: self._order.rank(kept[0].place, _shown(kept[0]))
+            self.data[self._loaded_count :], key=lambda kept: self._order.rank(kept[0].place, partial(_shown, kept[0]))
         )
 
 

@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-import contextlib
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mltask_fixtures.cassette import format as our_format
-from mltask_fixtures.cassette.judge import InvalidCassetteError, judge
-from mltask_fixtures.cassette.recording import from_dict
+from mltask_fixtures.cassette.judge import InvalidCassetteError, findings_in
+from mltask_fixtures.cassette.judge import numbered as findings_numbered
+from mltask_fixtures.cassette.recording import Interaction, as_read, dialect_of
 from mltask_fixtures.cassette.redact import redact_body, redact_headers, redact_uri, redact_values
-from mltask_fixtures.cassette.scan import SecretFoundError, scan
+from mltask_fixtures.cassette.scan import SecretFoundError, Suspicion, scan, suspicions_in
+from mltask_fixtures.cassette.scan import numbered as suspicions_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from mltask_fixtures.cassette.request import Request
+    from mltask_fixtures.contract import Finding
 
 _VERSION = 1
 """Of vcrpy's structure."""
+
+
+class SealedInteraction:
+    """A request with its answer, made fit to be kept; what is wrong with it is found out and told later.
+
+    Most of what a recording costs is done here, for one exchange: while the next one is awaited.
+    """
+
+    __slots__ = ("_dialect", "_findings", "piece", "spoken", "suspicions")
+
+    def __init__(
+        self, request: Request, response: Mapping[str, Any], replacing: Mapping[str, str], dialect: str | None
+    ) -> None:
+        """Take the secrets out, look for what is left of them, and write it.
+
+        Args:
+            request: as vcrpy keeps it.
+            response: vcrpy's dict of it.
+            replacing: texts and what is shown in their place, everywhere.
+            dialect: the one that will probably judge it; None finds it out.
+        """
+        values = {"request": _request(request, replacing), "response": _response(response, replacing)}
+        self.piece, written = our_format.piece(values)
+        self.suspicions = suspicions_in(values)
+        interaction = as_read(written, values)
+        self.spoken = dialect_of({}, [interaction])
+        """The dialect that the answer tells."""
+        self._dialect = dialect or self.spoken
+        self._findings = findings_in(interaction, self._dialect)
+
+    def findings(self, dialect: str | None) -> list[Finding]:
+        """List everything in which the answer disagrees with a dialect."""
+        if dialect == self._dialect:
+            return self._findings
+        return findings_in(Interaction(our_format.opened(self.piece)), dialect)
 
 
 class Sealed(NamedTuple):
@@ -33,10 +69,9 @@ class Sealed(NamedTuple):
 
 def seal(
     path: Path,
-    interactions: Sequence[tuple[Request, Mapping[str, Any]]],
+    interactions: Sequence[SealedInteraction],
     metadata: Mapping[str, Any],
     *,
-    replacing: Mapping[str, str],
     dialect: str | None,
     allowed_secrets: Collection[str] = (),
 ) -> Sealed:
@@ -44,9 +79,8 @@ def seal(
 
     Args:
         path: of the file, for errors.
-        interactions: vcrpy's requests and responses.
+        interactions: in the order of the file.
         metadata: what the recording says of itself.
-        replacing: texts and what is shown in their place, everywhere.
         dialect: to judge by; None finds it out.
         allowed_secrets: the fingerprints of values that look like secrets and are none.
 
@@ -54,18 +88,20 @@ def seal(
         InvalidCassetteError: an answer is none that this server gives.
         SecretFoundError: something still looks like a secret; the error names the place.
     """
-    cassette = {
-        "version": _VERSION,
-        "metadata": redact_values(dict(metadata)),
-        "interactions": [
-            {"request": _request(request, replacing), "response": _response(response, replacing)}
-            for request, response in interactions
-        ],
-    }
-    recording = from_dict(path, cassette)
-    if findings := judge(recording.interactions, dialect or recording.dialect):
+    head = {"version": _VERSION, "metadata": redact_values(dict(metadata))}
+    spoken = (one.spoken for one in interactions if one.spoken)
+    dialect = dialect or dialect_of(head["metadata"], ()) or next(spoken, None)
+    if findings := [
+        finding
+        for number, one in enumerate(interactions, 1)
+        for finding in findings_numbered(one.findings(dialect), number)
+    ]:
         raise InvalidCassetteError(path, findings)
-    return finish(path, cassette, allowed_secrets)
+    suspicions = scan({**head, "interactions": []})
+    for number, one in enumerate(interactions, 1):
+        suspicions += suspicions_numbered(one.suspicions, number)
+    _refuse(path, suspicions, allowed_secrets)
+    return Sealed(*our_format.bind(head, [one.piece for one in interactions]))
 
 
 def finish(path: Path, cassette: Mapping[str, Any], allowed_secrets: Collection[str] = ()) -> Sealed:
@@ -74,9 +110,13 @@ def finish(path: Path, cassette: Mapping[str, Any], allowed_secrets: Collection[
     Raises:
         SecretFoundError: something still looks like a secret.
     """
-    if suspicions := scan(cassette, allowed_secrets):
-        raise SecretFoundError(path, suspicions)
+    _refuse(path, scan(cassette), allowed_secrets)
     return Sealed(*our_format.packed(cassette))
+
+
+def _refuse(path: Path, suspicions: list[Suspicion], allowed_secrets: Collection[str]) -> None:
+    if left := [one for one in suspicions if one.fingerprint not in allowed_secrets]:
+        raise SecretFoundError(path, left)
 
 
 def redacted_request(request: Request) -> dict[str, Any]:
@@ -86,10 +126,7 @@ def redacted_request(request: Request) -> dict[str, Any]:
         for name, values in request.headers.items()
     }
     body = bytes(request.body_bytes) if request.body_bytes else None
-    plain = _uncompressed(headers, body) if body else None
-    if plain is not None:
-        headers = {name: value for name, value in headers.items() if name.lower() != "content-encoding"}
-    kept = redact_body(plain if plain is not None else body) if body else None
+    kept = redact_body(body) if body else None
     return {
         "method": request.method,
         "uri": redact_uri(request.uri),
@@ -107,15 +144,6 @@ def redacted_response(response: Mapping[str, Any]) -> dict[str, Any]:
         "headers": _with_length(redact_headers(response["headers"]), body, kept),
         "body": {"string": kept},
     }
-
-
-def _uncompressed(headers: Mapping[str, list[str]], body: bytes) -> bytes | None:
-    coding = next((values[0].lower() for name, values in headers.items() if name.lower() == "content-encoding"), "")
-    if coding in ("gzip", "deflate"):
-        for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
-            with contextlib.suppress(zlib.error):
-                return zlib.decompress(body, window)
-    return None
 
 
 def _with_length(headers: dict[str, Any], before: bytes | None, after: bytes | None) -> dict[str, Any]:

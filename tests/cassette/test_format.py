@@ -130,7 +130,17 @@ def test_nothing_is_written_in_another_way_the_second_time():
     """Reading and writing a bundled recording changes no byte."""
     for name in store.bundled():
         text = store.find(name).read_text("utf-8")
-        assert our_format.serialize_with_digest(our_format.deserialize(text)) == text
+        assert our_format.packed(our_format.deserialize(text))[0] == text
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("body", [b'{"a":[],"b":{}}', b'{"a":"\\ud800"}', b"\xff", b"text", None])
+def test_piece_by_piece_it_is_written_as_at_once(body, count):
+    """The same text, with whatever bodies."""
+    values = {**cassette(), "interactions": cassette(body)["interactions"] * count}
+    text, _ = our_format.packed(values)
+    metadata = json.loads(text)["metadata"]
+    assert text == our_format.serialize({"version": 1, "metadata": metadata, "interactions": values["interactions"]})
 
 
 # ------------------------------------------------------------------------------------------------- what vcrpy ever wrote
@@ -342,7 +352,7 @@ def test_what_is_no_cassette_is_said_to_be_none(text):
 
 def test_an_edit_shows_and_spaces_do_not():
     """The digest is over what the file says, not over how it is laid out."""
-    text = our_format.serialize_with_digest(cassette(b'{"state":"RUNNING"}'))
+    text, _ = our_format.packed(cassette(b'{"state":"RUNNING"}'))
     assert not our_format.edited(text)
     assert not our_format.edited(json.dumps(json.loads(text)))
     assert our_format.edited(text.replace("RUNNING", "CREATED"))

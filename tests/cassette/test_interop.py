@@ -1,5 +1,6 @@
 """Our files under plain vcrpy, and under pytest-recording."""
 
+import gzip
 import json
 import threading
 import urllib.request
@@ -38,8 +39,8 @@ def answering():
     server.server_close()
 
 
-def get(url, **headers):
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
+def get(url, data=None, **headers):
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers, method="GET")) as answer:
         return answer.read()
 
 
@@ -89,6 +90,18 @@ def test_joined_it_writes_no_secret(tmp_path, answering):
         get(answering.url + "/?api_key=hunter2", Authorization="Bearer hunter2")
     assert "hunter2" not in (tmp_path / "c.json").read_text()
     assert not store.edited(tmp_path / "c.json")
+
+
+def test_joined_it_looks_into_a_compressed_request(tmp_path, answering):
+    """A secret in it is removed, and what is kept is not compressed."""
+    mine = vcr.VCR(serializer="mltask", record_mode="once")
+    join_vcr(mine)
+    sent = gzip.compress(b'{"password":"hunter2"}')
+    with mine.use_cassette(str(tmp_path / "c.json")):
+        get(answering.url, sent, **{"Content-Encoding": "gzip"})
+    (one,) = store.read(tmp_path / "c.json")["interactions"]
+    assert one["request"]["body"] == b'{"password":"REDACTED"}'
+    assert "content-encoding" not in map(str.lower, one["request"]["headers"])
 
 
 def test_joined_it_refuses_what_looks_like_a_secret(tmp_path, answering):

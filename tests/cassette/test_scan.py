@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from mltask_fixtures.cassette import SecretFoundError, store, use_cassette
 from mltask_fixtures.cassette.request import Request
-from mltask_fixtures.cassette.scan import fingerprint_of, scan
+from mltask_fixtures.cassette.scan import (
+    _HINTS,
+    _SHAPES,
+    _look_through,
+    _places,
+    _surely_none,
+    _texts,
+    fingerprint_of,
+    scan,
+)
 from mltask_fixtures.cassette.seal import finish, redacted_request, redacted_response
 from mltask_fixtures.contract.ids import mint_document_id, mint_node_id
 
@@ -67,6 +76,38 @@ def test_no_planted_secret_reaches_a_file(planted, tmp_path):
             assert piece not in whole, f"{title}: {piece} is in {whole}"
     assert removed > 300
     assert refused > 150
+
+
+def test_the_quick_look_misses_no_planted_secret(planted):
+    """Where it says that nothing looks like a secret, the look at each text by itself finds none, redacted or not."""
+    found = 0
+    for title, _, exchange in planted:
+        slow = _look_through("", _places(exchange))
+        found += bool(slow)
+        assert not (slow and _surely_none(_texts(exchange))), title
+    assert found > 300
+
+
+@pytest.mark.parametrize("kind", _SHAPES)
+def test_no_key_of_a_shape_is_without_its_hint(kind):
+    """Whatever the pattern matches has one of the texts in it that are quickly looked for."""
+    hints, shape = _SHAPES[kind]
+
+    @settings(deadline=None, max_examples=30)
+    @given(st.from_regex(re.compile(shape), fullmatch=True))
+    def has_one(key):
+        assert any(hint in key for hint in hints)
+
+    has_one()
+    assert set(hints) <= set(_HINTS)
+
+
+def test_an_access_key_in_the_place_of_a_task_id_is_no_id(tmp_path):
+    """It has as many letters as an id, but no small one."""
+    one = with_key()["interactions"][0]
+    one["request"] |= {"uri": "http://h/_plugins/_ml/tasks/" + "AKIA" + "Q7ZX" * 4, "body": None}
+    (found,) = scan({"interactions": [one]})
+    assert found.kind == "AWS Access Key"
 
 
 def test_the_bundled_recordings_pass():
