@@ -67,10 +67,7 @@ def error_page(status: int, dialect: Dialect) -> ErrorPage:
     else:
         cause = _CAUSES.get(status, {"type": "status_exception", "reason": phrase})
         body = encode({"error": {"root_cause": [cause], **cause}, "status": status}).encode()
-    headers = {"content-type": dialect.content_type}
-    if dialect.version_header:
-        headers = {"X-OpenSearch-Version": f"OpenSearch/{dialect.name}.0 (opensearch)", **headers}
-    return ErrorPage(status, phrase, headers, body)
+    return ErrorPage(status, phrase, dialect.headers(), body)
 
 
 _PROXY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
@@ -12,8 +13,10 @@ from mltask_fixtures.cassette.recording import Interaction, Recording, read_reco
 from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
+
+_ML: Final = "/_plugins/_ml/"
 
 
 class InvalidCassetteError(MLTaskFixturesError, ValueError):
@@ -44,7 +47,7 @@ def load(name: str | Path, *folders: Path) -> Recording:
     """
     path = store.find(name, *folders)
     recording = read_recording(path)
-    if findings := judge(recording.interactions, recording.dialect):
+    if findings := judge(recording.interactions, recording.dialect, recording.server):
         raise InvalidCassetteError(path, findings)
     return recording
 
@@ -60,28 +63,48 @@ def findings_of(path: Path, *, dialect: str | None = None) -> list[Finding]:
         DamagedCassetteError: the file is no whole cassette.
     """
     recording = read_recording(path)
-    return judge(recording.interactions, dialect or recording.dialect)
+    return judge(recording.interactions, dialect or recording.dialect, None if dialect else recording.server)
 
 
-def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Finding]:
-    """List everything in which answers disagree with a dialect, each finding with the interaction that it is about."""
-    rules = _rules(dialect)
+def judge(interactions: Sequence[Interaction], dialect: str | None, server: str | None = None) -> list[Finding]:
+    """List everything in which answers disagree with a dialect, each finding with the interaction that it is about.
+
+    A host of which nothing of ML Commons was asked is no cluster, and what it says is left alone.
+
+    Args:
+        interactions: the requests with their answers.
+        dialect: that judges them; None where it is not known.
+        server: the version that the headers are held to; None where it is that of the dialect.
+    """
     found = []
-    for number, interaction in enumerate(interactions, 1):
-        if rules is not None and interaction.surely_agrees(rules):
-            continue
-        values = interaction.values
-        request, response = values["request"], values["response"]
-        method, path, status, body = (
-            request["method"],
-            _path(request["uri"]),
-            response["status"]["code"],
-            response["body"],
-        )
-        for finding in check_exchange(method, path, status, _Headers(interaction), body["string"], dialect=rules):
-            where = f"interaction {number} ({method} {path.partition('?')[0]}): {finding.field}"
-            found.append(replace(finding, field=where))
+    for number, finding in judged(interactions, dialect, server):
+        method, uri, _ = interactions[number].asked
+        where = f"interaction {number + 1} ({method} {_path(uri).partition('?')[0]}): {finding.field}"
+        found.append(replace(finding, field=where))
     return found
+
+
+def judged(
+    interactions: Sequence[Interaction], dialect: str | None, server: str | None = None
+) -> Iterator[tuple[int, Finding]]:
+    """Go through the findings of `judge` as the contract words them, each after the place of its interaction."""
+    rules, answered_by = _rules(dialect), DIALECTS.line_of(server) if server else None
+    clusters: set[str] | None = None
+    for number, interaction in enumerate(interactions):
+        if rules is not None and interaction.surely_agrees(rules, answered_by):
+            continue
+        method, uri, _ = interaction.asked
+        path, response = _path(uri), interaction.values["response"]
+        if not path.startswith(_ML):
+            if clusters is None:
+                clusters = {
+                    _host(uri) for _, uri, _ in (one.asked for one in interactions) if _path(uri).startswith(_ML)
+                }
+            if _host(uri) not in clusters:
+                continue
+        status, body, headers = response["status"]["code"], response["body"]["string"], _Headers(interaction)
+        for finding in check_exchange(method, path, status, headers, body, dialect=rules, server=answered_by):
+            yield number, finding
 
 
 class _Headers(Mapping[str, str]):
@@ -108,6 +131,11 @@ def _rules(dialect: str | None) -> Dialect | None:
         return DIALECTS[dialect]
     except UnknownDialectError:
         return None
+
+
+def _host(uri: str) -> str:
+    """Give host and port of a URL."""
+    return re.split("[/?#]", uri.partition("://")[2], maxsplit=1)[0].rpartition("@")[2].lower()
 
 
 def _path(uri: str) -> str:

@@ -350,7 +350,7 @@ class MLTaskCassette:
             return
         with _no_collection():
             recording = read_recording(path)
-            if findings := judge(recording.interactions, self._dialect or recording.dialect):
+            if findings := judge(recording.interactions, self._dialect or recording.dialect, recording.server):
                 raise InvalidCassetteError(path, findings)
             queues = self._queues
             for number, interaction in enumerate(recording.interactions):

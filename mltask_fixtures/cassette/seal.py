@@ -63,7 +63,7 @@ def seal(
         ],
     }
     recording = from_dict(path, cassette)
-    if findings := judge(recording.interactions, dialect or recording.dialect):
+    if findings := judge(recording.interactions, dialect or recording.dialect, recording.server):
         raise InvalidCassetteError(path, findings)
     return finish(path, cassette, allowed_secrets)
 

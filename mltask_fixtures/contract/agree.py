@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from mltask_fixtures.contract.dialect import ErrorForm
+from mltask_fixtures.contract.headers import check_headers
 from mltask_fixtures.contract.ids import is_node_id, minted_at
 from mltask_fixtures.contract.task import FIRST_TIME, KINDS, LAST_TIME, LONGEST_ID, LONGEST_TEXT, WIRE_ORDER
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
@@ -71,13 +72,21 @@ def _plan(body: Mapping[str, Any], dialect: Dialect) -> _Plan | None:
     return plan
 
 
-def surely_agrees(body: bytes | dict[str, Any], dialect: Dialect, task_id: str | None = None) -> bool:
-    """Tell whether `check` would certainly find nothing in the body of an answer to GET.
+def surely_agrees(
+    body: bytes | dict[str, Any],
+    dialect: Dialect,
+    task_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    server: Dialect | None = None,
+) -> bool:
+    """Tell whether `check` would certainly find nothing in the body of an answer to GET, nor in its headers.
 
     Args:
         body: as it came, or what a parser of JSON made of it.
         dialect: to hold it to.
         task_id: the id that was asked for.
+        headers: of the answer, where they are to agree as well.
+        server: to hold the headers to, where it is another.
 
     Example:
         >>> from mltask_fixtures.contract import DIALECTS
@@ -91,9 +100,21 @@ def surely_agrees(body: bytes | dict[str, Any], dialect: Dialect, task_id: str |
             # The same bytes again: no key came twice, and no number was rounded.
             if type(body) is not dict or to_json(body) != raw:
                 return False
-        return _agrees(body, dialect, task_id)
+        return _agrees(body, dialect, task_id) and (headers is None or _headers_agree(headers, server or dialect))
     except (KeyError, TypeError, ValueError, PydanticSerializationError):
         return False
+
+
+def _headers_agree(headers: Mapping[str, str], server: Dialect) -> bool:
+    """Look at each header once; few come, and they come often."""
+    known: set[tuple[str, str]] = server.plans.setdefault("headers", set())
+    for header in headers.items():
+        if header not in known:
+            if any(check_headers(dict([header]), server)):
+                return False
+            if len(known) < _MOST_SHAPES:
+                known.add(header)
+    return True
 
 
 def _read(raw: bytes) -> Any:
