@@ -38,6 +38,13 @@ def dialects() -> str:
             "",
             *_table(["", *lines], [_row(what, lines) for what in _FORMS]),
             "",
+            f"JSON comes as `{newest.content_type}`, from every line. Where other forms are asked for, they come as",
+            f"{', '.join(f'`{kind}`' for kind in newest.other_content_types)}.",
+            "",
+            "The check of a recording holds both headers to the server that answered. A header that is not there, or",
+            "has a word such as `REDACTED` or `OpenSearch/x.y.z (opensearch)` in its place, was left out by whoever",
+            "recorded it and is no fault; `verify` and `diff` tell of it.",
+            "",
             "## Errors",
             "",
             *_table(
@@ -93,7 +100,9 @@ _FORMS = {
         dialect.remote_numbers if TaskType.BATCH_PREDICTION in dialect.kinds else ""
     ),
     "is_async of a registered remote model": _remote_is_async,
-    "X-OpenSearch-Version": lambda dialect: "sent" if dialect.version_header else "",
+    "X-OpenSearch-Version": lambda dialect: (
+        f"`{version}`" if (version := dialect.headers().get("X-OpenSearch-Version")) else ""
+    ),
 }
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, ge
 
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.cassette.failures import TransferFailedError
-from mltask_fixtures.cassette.polling import rules_of
+from mltask_fixtures.cassette.judge import rules_of
 from mltask_fixtures.cassette.replay import Answer
 from mltask_fixtures.cassette.timeline import polled_task
 from mltask_fixtures.contract import DIALECTS
@@ -67,10 +67,7 @@ def error_page(status: int, dialect: Dialect) -> ErrorPage:
     else:
         cause = _CAUSES.get(status, {"type": "status_exception", "reason": phrase})
         body = encode({"error": {"root_cause": [cause], **cause}, "status": status}).encode()
-    headers = {"content-type": dialect.content_type}
-    if dialect.version_header:
-        headers = {"X-OpenSearch-Version": f"OpenSearch/{dialect.name}.0 (opensearch)", **headers}
-    return ErrorPage(status, phrase, headers, body)
+    return ErrorPage(status, phrase, dialect.headers(), body)
 
 
 _PROXY: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
@@ -140,7 +137,7 @@ class AtPolls:
     def __init__(self, cassette: MLTaskCassette, faults: Faults) -> None:
         """Take faults that were checked."""
         self._cassette, self._faults = cassette, faults
-        self._dialect = rules_of(cassette.dialect) or DIALECTS["3.6"]
+        self._dialect = rules_of(cassette.dialect).dialect or DIALECTS["3.6"]
         self._polls: Counter[str] = Counter()
 
     def __call__(self, following: Following, key: Key) -> Answer | None:

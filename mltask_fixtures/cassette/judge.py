@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from mltask_fixtures._errors import MLTaskFixturesError
 from mltask_fixtures.cassette import store
@@ -14,8 +13,10 @@ from mltask_fixtures.cassette.recording import Interaction, Recording, read_reco
 from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+_ML: Final = "/_plugins/_ml/"
 
 
 class InvalidCassetteError(MLTaskFixturesError, ValueError):
@@ -46,7 +47,7 @@ def load(name: str | Path, *folders: Path) -> Recording:
     """
     path = store.find(name, *folders)
     recording = read_recording(path)
-    if findings := judge(recording.interactions, recording.dialect):
+    if findings := judge(recording.interactions, recording.dialect, recording.server):
         raise InvalidCassetteError(path, findings)
     return recording
 
@@ -62,31 +63,94 @@ def findings_of(path: Path, *, dialect: str | None = None) -> list[Finding]:
         DamagedCassetteError: the file is no whole cassette.
     """
     recording = read_recording(path)
-    return judge(recording.interactions, dialect or recording.dialect)
+    return judge(recording.interactions, dialect or recording.dialect, None if dialect else recording.server)
 
 
-def judge(interactions: Iterable[Interaction], dialect: str | None) -> list[Finding]:
-    """List everything in which answers disagree with a dialect, each finding with the interaction that it is about."""
-    found = (numbered(findings_in(one, dialect), number) for number, one in enumerate(interactions, 1))
-    return [*chain.from_iterable(found)]
+def judge(interactions: Sequence[Interaction], dialect: str | None, server: str | None = None) -> list[Finding]:
+    """List everything in which answers disagree with a dialect, each finding with the interaction that it is about.
+
+    A host of which nothing of ML Commons was asked is no cluster, and what it says is left alone.
+
+    Args:
+        interactions: the requests with their answers.
+        dialect: that judges them; None where it is not known.
+        server: the version that the headers are held to; None where it is that of the dialect.
+    """
+    return named(interactions, judged(interactions, dialect, server))
 
 
-def findings_in(interaction: Interaction, dialect: str | None) -> list[Finding]:
-    """List everything in which one answer, which has no number yet, disagrees with a dialect."""
-    rules = _rules(dialect)
-    if rules is not None and interaction.surely_agrees(rules):
+def judged(
+    interactions: Sequence[Interaction], dialect: str | None, server: str | None = None
+) -> Iterator[tuple[int, Finding]]:
+    """Go through the findings of `judge` as the contract words them, each after the place of its interaction."""
+    rules = rules_of(dialect, server)
+    return of_clusters(interactions, lambda one: findings_in(one, rules))
+
+
+class Rules(NamedTuple):
+    """What holds for a recording."""
+
+    dialect: Dialect | None
+    """None: a server that no line covers, or that nothing tells, is judged by the models alone."""
+    server: Dialect | None
+    """Of the headers, where it is another."""
+
+
+def rules_of(dialect: str | None, server: str | None = None) -> Rules:
+    """Find the rules; see `judge`."""
+    answered_by = DIALECTS.line_of(server) if server else None
+    try:
+        rules = DIALECTS[dialect] if dialect is not None else None
+    except UnknownDialectError:
+        rules = None
+    return Rules(rules, None if answered_by is rules else answered_by)
+
+
+def findings_in(interaction: Interaction, rules: Rules) -> list[Finding]:
+    """List everything in which one answer disagrees with the rules, whichever host gave it."""
+    if rules.dialect is not None and interaction.surely_agrees(rules.dialect, rules.server):
         return []
-    request, response = interaction.values["request"], interaction.values["response"]
-    method, path, status = request["method"], _path(request["uri"]), response["status"]["code"]
-    body = response["body"]["string"]
-    findings = check_exchange(method, path, status, _Headers(interaction), body, dialect=rules)
-    where = f"({method} {path.partition('?')[0]})"
-    return [replace(one, field=f"{where}: {one.field}") for one in findings]
+    (method, uri, _), response = interaction.asked, interaction.values["response"]
+    status, body, headers = response["status"]["code"], response["body"]["string"], _Headers(interaction)
+    return check_exchange(method, _path(uri), status, headers, body, dialect=rules.dialect, server=rules.server)
 
 
-def numbered(findings: Iterable[Finding], number: int) -> list[Finding]:
-    """Say of which interaction the findings are."""
-    return [replace(one, field=f"interaction {number} {one.field}") for one in findings]
+class Asked(Protocol):
+    """What has a request."""
+
+    @property
+    def asked(self) -> tuple[str, str, bytes | None]:
+        """Its method, URL and body."""
+
+
+_Asked = TypeVar("_Asked", bound=Asked)
+
+
+def of_clusters(
+    interactions: Sequence[_Asked], find: Callable[[_Asked], list[Finding]]
+) -> Iterator[tuple[int, Finding]]:
+    """Go through findings, without those about hosts of which nothing of ML Commons was asked."""
+    clusters: set[str] | None = None
+    for number, one in enumerate(interactions):
+        if not (findings := find(one)):
+            continue
+        if not _is_ml(uri := one.asked[1]):
+            if clusters is None:
+                clusters = {_host(uri) for _, uri, _ in (other.asked for other in interactions) if _is_ml(uri)}
+            if _host(uri) not in clusters:
+                continue
+        for finding in findings:
+            yield number, finding
+
+
+def named(interactions: Sequence[Asked], findings: Iterable[tuple[int, Finding]]) -> list[Finding]:
+    """Say in each finding which interaction it is about."""
+    found = []
+    for number, finding in findings:
+        method, uri, _ = interactions[number].asked
+        where = f"interaction {number + 1} ({method} {_path(uri).partition('?')[0]}): {finding.field}"
+        found.append(replace(finding, field=where))
+    return found
 
 
 class _Headers(Mapping[str, str]):
@@ -105,15 +169,13 @@ class _Headers(Mapping[str, str]):
         return len(self._interaction.response.headers)
 
 
-@lru_cache(maxsize=64)
-def _rules(dialect: str | None) -> Dialect | None:
-    """Find the dialect; a server that no line covers is judged by the models alone."""
-    if dialect is None:
-        return None
-    try:
-        return DIALECTS[dialect]
-    except UnknownDialectError:
-        return None
+def _is_ml(uri: str) -> bool:
+    return _path(uri).startswith(_ML)
+
+
+def _host(uri: str) -> str:
+    """Give host and port of a URL."""
+    return re.split("[/?#]", uri.partition("://")[2], maxsplit=1)[0].rpartition("@")[2].lower()
 
 
 def _path(uri: str) -> str:

@@ -258,7 +258,7 @@ def stabilise(
         metadata = {**cassette.metadata, **dated}
         sealed = seal(
             path,
-            [SealedInteraction(request, response, replacing, dialect) for request, response in cassette.data],
+            [SealedInteraction(request, response, replacing) for request, response in cassette.data],
             metadata,
             dialect=dialect,
             allowed_secrets=cassette.allowed_secrets,

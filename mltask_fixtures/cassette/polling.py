@@ -9,15 +9,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from mltask_fixtures._errors import WrongUseError
+from mltask_fixtures.cassette.judge import rules_of
 from mltask_fixtures.cassette.replay import Answer, NoRecordedAnswerError
 from mltask_fixtures.cassette.timeline import body_of, polled_task
 from mltask_fixtures.contract import (
-    DIALECTS,
     Dialect,
     Finding,
     InvalidTaskError,
     TaskState,
-    UnknownDialectError,
     check,
     parse_task,
 )
@@ -232,7 +231,7 @@ def override(cassette: MLTaskCassette, with_: Overrides | Mapping[str, Any]) -> 
             recording's server sends; the error names the rule.
     """
     fields, by_state = _split(with_)
-    rules = rules_of(cassette.dialect)
+    rules = rules_of(cassette.dialect).dialect
     tasks = list(polls_of(cassette))
     shown = {str(body["state"]) for _, bodies in tasks for _, body in bodies}
     if not shown:
@@ -304,11 +303,3 @@ def _findings(task: Mapping[str, Any], rules: Dialect | None, task_id: str | Non
     except InvalidTaskError as error:
         return error.findings
     return []
-
-
-def rules_of(dialect: str | None) -> Dialect | None:
-    """Find the dialect; a server that no line covers is judged by the models alone."""
-    try:
-        return DIALECTS[dialect] if dialect is not None else None
-    except UnknownDialectError:
-        return None

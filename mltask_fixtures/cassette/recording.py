@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +14,7 @@ from mltask_fixtures.cassette.request import Request
 from mltask_fixtures.contract.agree import surely_agrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mltask_fixtures.contract import Dialect
@@ -105,7 +106,7 @@ class Interaction:
         names: Iterable[str] = self.values["response"]["headers"]
         return names
 
-    def surely_agrees(self, rules: Dialect) -> bool:  # noqa: ARG002 - see `_Poll`
+    def surely_agrees(self, rules: Dialect, server: Dialect | None = None) -> bool:  # noqa: ARG002 - see `_Poll`
         """Tell whether the check would certainly find nothing; no says nothing."""
         return False
 
@@ -161,12 +162,12 @@ class _Poll(Interaction):
         names: Iterable[str] = self._kept["response"]["headers"]
         return names
 
-    def surely_agrees(self, rules: Dialect) -> bool:
+    def surely_agrees(self, rules: Dialect, server: Dialect | None = None) -> bool:
         request, response = self._kept["request"], self._kept["response"]
         poll = _POLL.fullmatch(request["uri"])
         if poll is None or response["status"]["code"] != _OK:
             return False
-        return surely_agrees(response["body"]["json"], rules, poll[1])
+        return surely_agrees(response["body"]["json"], rules, poll[1], response["headers"], server)
 
 
 def _is_poll(one: Any, known: set[tuple[str, ...]]) -> bool:
@@ -240,6 +241,21 @@ class Recording:
         It is the metadata's word, else the version in a header or in the answer of `GET /`.
         """
         return dialect_of(self.metadata, self.interactions)
+
+    @property
+    def server(self) -> str | None:
+        """The version of the server that gave the answers, where the file says so.
+
+        It may be newer than the dialect: a server shows the tasks of older ones as they were.
+        """
+        return server_of(self.metadata)
+
+
+def server_of(metadata: Mapping[str, Any]) -> str | None:
+    """Give the version of the server that metadata tell."""
+    said = metadata.get("server")
+    version = said.get("version") if isinstance(said, Mapping) else None
+    return version if isinstance(version, str) else None
 
 
 def dialect_of(metadata: Mapping[str, Any], interactions: Iterable[Interaction]) -> str | None:

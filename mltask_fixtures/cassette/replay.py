@@ -358,7 +358,7 @@ class MLTaskCassette:
             return
         with _no_collection():
             recording = read_recording(path)
-            if findings := judge(recording.interactions, self._dialect or recording.dialect):
+            if findings := judge(recording.interactions, self._dialect or recording.dialect, recording.server):
                 raise InvalidCassetteError(path, findings)
             queues = self._queues
             for number, interaction in enumerate(recording.interactions):
@@ -398,7 +398,7 @@ class MLTaskCassette:
         # Imported where something is recorded: what looks for secrets is large.
         from mltask_fixtures.cassette.seal import SealedInteraction
 
-        return SealedInteraction(request, response, self._replacing, self._dialect)
+        return SealedInteraction(request, response, self._replacing)
 
     def _sealed(self, current: Mapping[str, Any] | None) -> Sealed:
         """Add what was recorded to what the file holds now, which may be more than was loaded: others record, too."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mltask_fixtures.cassette import format as our_format
-from mltask_fixtures.cassette.judge import InvalidCassetteError, findings_in
-from mltask_fixtures.cassette.judge import numbered as findings_numbered
-from mltask_fixtures.cassette.recording import Interaction, as_read, dialect_of
+from mltask_fixtures.cassette.judge import InvalidCassetteError, Rules, findings_in, named, of_clusters, rules_of
+from mltask_fixtures.cassette.recording import Interaction, as_read, dialect_of, server_of
 from mltask_fixtures.cassette.redact import redact_body, redact_headers, redact_uri, redact_values
-from mltask_fixtures.cassette.scan import SecretFoundError, Suspicion, scan, suspicions_in
-from mltask_fixtures.cassette.scan import numbered as suspicions_numbered
+from mltask_fixtures.cassette.scan import SecretFoundError, Suspicion, numbered, scan, suspicions_in
+from mltask_fixtures.contract import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,33 +28,31 @@ class SealedInteraction:
     Most of what a recording costs is done here, for one exchange: while the next one is awaited.
     """
 
-    __slots__ = ("_dialect", "_findings", "piece", "spoken", "suspicions")
+    __slots__ = ("_findings", "_rules", "asked", "piece", "spoken", "suspicions")
 
-    def __init__(
-        self, request: Request, response: Mapping[str, Any], replacing: Mapping[str, str], dialect: str | None
-    ) -> None:
+    def __init__(self, request: Request, response: Mapping[str, Any], replacing: Mapping[str, str]) -> None:
         """Take the secrets out, look for what is left of them, and write it.
 
         Args:
             request: as vcrpy keeps it.
             response: vcrpy's dict of it.
             replacing: texts and what is shown in their place, everywhere.
-            dialect: the one that will probably judge it; None finds it out.
         """
         values = {"request": _request(request, replacing), "response": _response(response, replacing)}
         self.piece, written = our_format.piece(values)
         self.suspicions = suspicions_in(values)
         interaction = as_read(written, values)
+        self.asked = interaction.asked
         self.spoken = dialect_of({}, [interaction])
         """The dialect that the answer tells."""
-        self._dialect = dialect or self.spoken
-        self._findings = findings_in(interaction, self._dialect)
+        self._rules = Rules(DIALECTS.line_of(self.spoken) if self.spoken else None, None)
+        self._findings = findings_in(interaction, self._rules)
 
-    def findings(self, dialect: str | None) -> list[Finding]:
-        """List everything in which the answer disagrees with a dialect."""
-        if dialect == self._dialect:
+    def findings(self, rules: Rules) -> list[Finding]:
+        """List everything in which the answer disagrees with the rules."""
+        if rules == self._rules:
             return self._findings
-        return findings_in(Interaction(our_format.opened(self.piece)), dialect)
+        return findings_in(Interaction(our_format.opened(self.piece)), rules)
 
 
 class Sealed(NamedTuple):
@@ -90,16 +87,13 @@ def seal(
     """
     head = {"version": _VERSION, "metadata": redact_values(dict(metadata))}
     spoken = (one.spoken for one in interactions if one.spoken)
-    dialect = dialect or dialect_of(head["metadata"], ()) or next(spoken, None)
-    if findings := [
-        finding
-        for number, one in enumerate(interactions, 1)
-        for finding in findings_numbered(one.findings(dialect), number)
-    ]:
+    said = dialect or dialect_of(head["metadata"], ()) or next(spoken, None)
+    rules = rules_of(said, server_of(head["metadata"]))
+    if findings := named(interactions, of_clusters(interactions, lambda one: one.findings(rules))):
         raise InvalidCassetteError(path, findings)
     suspicions = scan({**head, "interactions": []})
     for number, one in enumerate(interactions, 1):
-        suspicions += suspicions_numbered(one.suspicions, number)
+        suspicions += numbered(one.suspicions, number)
     _refuse(path, suspicions, allowed_secrets)
     return Sealed(*our_format.bind(head, [one.piece for one in interactions]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -79,12 +80,12 @@ def seen_in(recording: Recording) -> Iterator[Seen]:
         >>> [seen.status for seen in seen_in(load("3.6.0/unknown-task-id"))]
         [404]
     """
-    from mltask_fixtures.cassette.judge import judge
+    from mltask_fixtures.cassette.judge import judged
 
-    for one in recording.interactions:
-        response = one.response
-        findings = len(judge([one], recording.dialect))
-        yield Seen(one.t_ms, one.request.method, one.request.uri, response.status, body_of(response.body), findings)
+    findings = Counter(number for number, _ in judged(recording.interactions, recording.dialect, recording.server))
+    for number, one in enumerate(recording.interactions):
+        request, response = one.request, one.response
+        yield Seen(one.t_ms, request.method, request.uri, response.status, body_of(response.body), findings[number])
 
 
 def changes(exchanges: Iterable[Seen]) -> dict[str, dict[str, list[Any]]]:

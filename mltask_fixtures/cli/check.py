@@ -68,7 +68,7 @@ def _verdict(name: str, dialect: str | None) -> _Verdict:
     if recording is not None:
         from mltask_fixtures.cassette.judge import judge
 
-        findings = judge(recording.interactions, dialect or recording.dialect)
+        findings = judge(recording.interactions, dialect or recording.dialect, None if dialect else recording.server)
         return _limited(_Verdict(findings, list(_notes(recording, dialect))))
     if _is_lines(text):
         return _of_lines(text, dialect or "documented")

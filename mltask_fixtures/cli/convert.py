@@ -39,7 +39,7 @@ def command(source: str, target: Path, vcrpy: bool, force: bool) -> None:
     if form == "mltask":
         cassette = _files.redacted(cassette)
         recording = from_dict(path, cassette)
-        if findings := judge(recording.interactions, recording.dialect):
+        if findings := judge(recording.interactions, recording.dialect, recording.server):
             raise InvalidCassetteError(path, findings)
         if suspicions := scan(cassette):
             raise SecretFoundError(target, suspicions)

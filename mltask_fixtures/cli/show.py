@@ -39,7 +39,7 @@ def command(name: str, as_json: bool) -> None:
 
     recording = open_recording(name)
     exchanges = list(seen_in(recording))
-    findings = judge(recording.interactions, recording.dialect)
+    findings = judge(recording.interactions, recording.dialect, recording.server)
     if as_json:
         click.echo(json.dumps(_values(name, recording, exchanges, findings), indent=2))
     else:

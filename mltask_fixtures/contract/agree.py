@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from mltask_fixtures.contract.dialect import ErrorForm
+from mltask_fixtures.contract.headers import check_headers
 from mltask_fixtures.contract.ids import is_node_id, minted_at
 from mltask_fixtures.contract.task import FIRST_TIME, KINDS, LAST_TIME, LONGEST_ID, LONGEST_TEXT, WIRE_ORDER
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
@@ -26,6 +27,7 @@ _KNOWN: Final = frozenset(WIRE_ORDER) - {"task_id", "progress", "output_index", 
 """The keys whose values are simple enough to be recognised at once."""
 _LARGEST: Final = 65_536
 _MOST_SHAPES: Final = 64
+_MOST_HEADERS: Final = 1024
 
 
 class _Plan:
@@ -71,13 +73,21 @@ def _plan(body: Mapping[str, Any], dialect: Dialect) -> _Plan | None:
     return plan
 
 
-def surely_agrees(body: bytes | dict[str, Any], dialect: Dialect, task_id: str | None = None) -> bool:
-    """Tell whether `check` would certainly find nothing in the body of an answer to GET.
+def surely_agrees(
+    body: bytes | dict[str, Any],
+    dialect: Dialect,
+    task_id: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    server: Dialect | None = None,
+) -> bool:
+    """Tell whether `check` would certainly find nothing in the body of an answer to GET, nor in its headers.
 
     Args:
         body: as it came, or what a parser of JSON made of it.
         dialect: to hold it to.
         task_id: the id that was asked for.
+        headers: of the answer, where they are to agree as well.
+        server: to hold the headers to, where it is another.
 
     Example:
         >>> from mltask_fixtures.contract import DIALECTS
@@ -91,9 +101,21 @@ def surely_agrees(body: bytes | dict[str, Any], dialect: Dialect, task_id: str |
             # The same bytes again: no key came twice, and no number was rounded.
             if type(body) is not dict or to_json(body) != raw:
                 return False
-        return _agrees(body, dialect, task_id)
+        return _agrees(body, dialect, task_id) and (headers is None or _headers_agree(headers, server or dialect))
     except (KeyError, TypeError, ValueError, PydanticSerializationError):
         return False
+
+
+def _headers_agree(headers: Mapping[str, str], server: Dialect) -> bool:
+    """Look at each header once; few come, and they come often."""
+    known: set[tuple[str, str]] = server.plans.setdefault("headers", set())
+    if known.issuperset(headers.items()):
+        return True
+    if any(check_headers(headers, server)):
+        return False
+    if len(known) < _MOST_HEADERS:
+        known.update(headers.items())
+    return True
 
 
 def _read(raw: bytes) -> Any:
@@ -134,14 +156,16 @@ def _are_nodes(value: Any, plan: _Plan) -> bool:
     if type(value) is list:
         if "list" not in plan.forms:
             return False
-        if len(value) == 1 and value[0] in plan.nodes:
-            return True
         nodes = value
     elif type(value) is str and "text" in plan.forms:
         nodes = value.split(",")
     else:
         return False
-    if (len(nodes) != 1 and plan.one_node) or not all(
+    if not nodes or (len(nodes) != 1 and plan.one_node):
+        return False
+    if plan.nodes.issuperset(nodes):
+        return True
+    if not all(
         type(node) is str and 0 < len(node) <= LONGEST_ID and (is_node_id(node) if plan.ordered else node.isascii())
         for node in nodes
     ):

@@ -134,10 +134,23 @@ class Dialect:
     running_task_deleted: ErrorAnswer
     """The answer of DELETE while the task is RUNNING."""
     content_type: str = "application/json; charset=UTF-8"
-    version_header: bool = False
-    """Whether every answer carries `X-OpenSearch-Version`."""
+    """Of every answer in JSON."""
+    other_content_types: tuple[str, ...] = ("application/yaml", "application/cbor", "application/smile")
+    """Of answers in the forms that `format` and `Accept` can ask for."""
+    version_header: bool | None = False
+    """Whether every answer carries `X-OpenSearch-Version`; None where nothing is said of it."""
     plans: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What `agree` has made ready of these rules so far."""
+
+    def headers(self) -> dict[str, str]:
+        """Give the headers that every answer in JSON has, in the server's order, its length left out.
+
+        Example:
+            >>> DIALECTS["3.6"].headers()["X-OpenSearch-Version"], len(DIALECTS["2.19"].headers())
+            ('OpenSearch/3.6.0 (opensearch)', 1)
+        """
+        version = {"X-OpenSearch-Version": f"OpenSearch/{self.name}.0 (opensearch)"} if self.version_header else {}
+        return {**version, "content-type": self.content_type}
 
     def pairs(self) -> list[tuple[TaskType, TaskState]]:
         """List every (task type, state) that the dialect can show, in the vocabulary's order.
@@ -190,6 +203,26 @@ class Dialects(Mapping[str, Dialect]):
         """
         if name in self._by_name:
             return self._by_name[name]
+        line, is_newer = self._covering(name)
+        if is_newer:
+            what = f"OpenSearch {name} is newer than every server line known here; the rules of {line.name} are used"
+            warnings.warn(what, NewerServerWarning, stacklevel=2)
+        return line
+
+    def line_of(self, version: str) -> Dialect | None:
+        """Find the server line of a version of OpenSearch, the newest one for versions that are newer still.
+
+        Example:
+            >>> DIALECTS.line_of("3.5.0").name, DIALECTS.line_of("1.2.4")
+            ('3.2', None)
+        """
+        try:
+            return self._covering(version)[0]
+        except UnknownDialectError:
+            return None
+
+    def _covering(self, name: str) -> tuple[Dialect, bool]:
+        """Find the line of a version, and tell whether the version is newer than what the table knows."""
         version = re.fullmatch(r"(\d{1,3})\.(\d{1,3}|x)(\.\d+)*(-[\w.-]+)?", name)
         if version is None:
             raise UnknownDialectError(f"no dialect is called {name!r:.60}; there are: {', '.join(self)}")
@@ -198,11 +231,7 @@ class Dialects(Mapping[str, Dialect]):
         if not covering:
             raise UnknownDialectError(f"no server line covers {name}; the lines are: {', '.join(self)}")
         line = covering[-1]
-        if version[2] != "x" and line == max(self._lines) and wanted > line:
-            newest = self._lines[line].name
-            what = f"OpenSearch {name} is newer than every server line known here; the rules of {newest} are used"
-            warnings.warn(what, NewerServerWarning, stacklevel=2)
-        return self._lines[line]
+        return self._lines[line], version[2] != "x" and line == max(self._lines) and wanted > line
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names, `documented` first, then the lines from old to new."""
@@ -421,6 +450,7 @@ _DOCUMENTED = replace(
     # The page's table says array, one of its examples shows the older text.
     worker_node=("list", "text"),
     ordered=False,
+    version_header=None,
 )
 
 DIALECTS = Dialects(_DOCUMENTED, _1_3, _2_4, _2_5, _2_7, _2_9, _2_12, _2_17, _2_19, _3_0, _3_2, _3_6)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mltask_fixtures.contract.agree import surely_agrees
 from mltask_fixtures.contract.check import InvalidTaskError, check, parse_task
 from mltask_fixtures.contract.dialect import DIALECTS, Dialect
+from mltask_fixtures.contract.headers import CONTENT_TYPE, check_headers
 from mltask_fixtures.contract.reading import UNREADABLE, Finding, read, show
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ _ROUTES = (
     _Route("POST", r"/_plugins/_ml/_batch_ingestion", TaskStarted),
     _Route("POST", r"/_plugins/_ml/_train/[^/]+", TaskStarted),
 )
+_OK, _REDIRECTED, _FIRST_ERROR = 200, 300, 400
+_JSON = "application/json"
 _ML = re.compile(r"/_plugins/_ml/")
 _RESHAPED = re.compile(r"(^|&)(format|filter_path|pretty)(=|&|$)")
 
@@ -152,18 +155,21 @@ def check_exchange(
     body: bytes,
     *,
     dialect: Dialect | str | None,
+    server: Dialect | None = None,
 ) -> list[Finding]:
     """List everything in which one answer disagrees with the contract.
 
-    Routes of other parts of OpenSearch are held to nothing but being readable.
+    Routes of other parts of OpenSearch are held to nothing but being readable where they say that they are JSON. The
+    page of a proxy before the server, which is an error and no JSON, is left alone.
 
     Args:
         method: of the request.
         path: of the request's URL, with its query.
         status: of the answer.
-        headers: of the answer.
+        headers: of the answer; one that is not there is no fault.
         body: of the answer, after its content encoding was undone.
         dialect: of the server that answered; None where it is not known: then the models alone judge.
+        server: to hold the headers to, where the task is older than the server that shows it.
 
     Example:
         >>> [finding.code for finding in check_exchange(
@@ -171,17 +177,32 @@ def check_exchange(
         ['not_json']
     """
     rules = DIALECTS[dialect] if isinstance(dialect, str) else dialect
-    poll = _QUICK.fullmatch(path) if status == 200 and method == "GET" and rules is not None else None  # noqa: PLR2004
-    if poll and rules and surely_agrees(body, rules, poll["task_id"]):
-        return []  # whatever the headers say
-    url = urlsplit(path)
-    kind = {name.lower(): value for name, value in headers.items()}.get("content-type", "application/json")
-    if method == "HEAD" or not body or _RESHAPED.search(url.query) or not kind.startswith("application/json"):
+    answered_by = server or rules
+    poll = _QUICK.fullmatch(path) if status == _OK and method == "GET" and rules is not None else None
+    if poll and rules and surely_agrees(body, rules, poll["task_id"], headers, server):
         return []
-    route, task_id = _route(method, url.path)
+    url = urlsplit(path)
+    media = next((value for name, value in headers.items() if name.lower() == CONTENT_TYPE), "")
+    media = media.partition(";")[0].strip().lower()
+    is_bare = method == "HEAD" or not body
+    looks_like_json = body[:64].lstrip()[:1] in (b"{", b"[")
     if not _ML.match(url.path):
-        return read(body)[1]
-    if status >= 400:  # noqa: PLR2004 - the first status that is an error
+        says_json = media == _JSON or (looks_like_json and not media)
+        return read(body)[1] if says_json and not (is_bare or _RESHAPED.search(url.query)) else []
+    route, task_id = _route(method, url.path)
+    is_other_form = media in Dialect.other_content_types
+    is_done = route is not None and _OK <= status < _REDIRECTED
+    is_page = not (is_bare or media == _JSON or looks_like_json or is_other_form or is_done)
+    if is_bare or is_page:
+        headers = {name: value for name, value in headers.items() if name.lower() != CONTENT_TYPE}
+    findings = list(check_headers(headers, answered_by)) if answered_by else []
+    if is_bare or is_page or is_other_form or _RESHAPED.search(url.query):
+        return findings
+    return findings + _body(route, task_id, status, body, rules)
+
+
+def _body(route: _Route | None, task_id: str | None, status: int, body: bytes, rules: Dialect | None) -> list[Finding]:
+    if status >= _FIRST_ERROR:
         return _error_answer(route, status, body, rules)
     if route is None:
         return read(body)[1]

@@ -47,9 +47,7 @@ def answer(dialect: Dialect, name: str, method: str, path: str, body: bytes, **s
         InvalidTaskError: the answer disagrees with its model or the dialect, which would be a fault of this package.
     """
     status, extra = said.get("status", 200), said.get("headers", {})
-    headers = {"content-type": dialect.content_type, **extra, "content-length": str(len(body))}
-    if dialect.version_header and dialect.name[0].isdecimal():
-        headers = {"X-OpenSearch-Version": f"OpenSearch/{dialect.name}.0 (opensearch)", **headers}
+    headers = {**dialect.headers(), **extra, "content-length": str(len(body))}
     if findings := check_exchange(method, path, status, headers, body, dialect=dialect):
         raise InvalidTaskError(findings, what=f"the answer {name} is none of a {dialect.name} server")
     return Answer(name, method, path, status, headers, body)

@@ -120,7 +120,4 @@ class Answers:
         return self._json(status, json.dumps(body, separators=(",", ":")).encode())
 
     def _json(self, status: int, body: bytes) -> Answer:
-        headers = {"content-type": self.dialect.content_type}
-        if self.dialect.version_header:
-            headers = {"X-OpenSearch-Version": f"OpenSearch/{self.dialect.name}.0 (opensearch)", **headers}
-        return Answer(status, headers, body)
+        return Answer(status, self.dialect.headers(), body)

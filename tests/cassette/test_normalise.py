@@ -93,7 +93,7 @@ def test_a_bundled_recording_keeps_to_its_dialect_when_it_is_normalised(name):
     path = store.find(name)
     result = normalised(store.read(path))
     recording = from_dict(path, result)
-    assert judge(recording.interactions, recording.dialect) == []
+    assert judge(recording.interactions, recording.dialect, recording.server) == []
 
 
 @pytest.mark.parametrize("name", bundled())

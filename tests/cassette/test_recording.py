@@ -36,7 +36,11 @@ def test_every_bundled_recording_reads_the_same_both_ways(name, rewritten, tmp_p
         path.write_text(_anew(name))
     quick, careful = read_recording(path), from_dict(path, store.read(path))
     assert quick.dialect == careful.dialect
-    assert judge(quick.interactions, quick.dialect) == judge(careful.interactions, careful.dialect) == []
+    assert (
+        judge(quick.interactions, quick.dialect, quick.server)
+        == judge(careful.interactions, careful.dialect, quick.server)
+        == []
+    )
     assert _values(quick) == _values(careful)
     assert [one.asked for one in quick.interactions] == [one.asked for one in careful.interactions]
     assert [one.t_ms for one in quick.interactions] == [one.t_ms for one in careful.interactions]
@@ -71,7 +75,7 @@ _PLACES = [place for place in _places(_FILE) if place]
 def _outcome(read, path):
     try:
         recording = read(path)
-        return _values(recording), judge(recording.interactions, recording.dialect)
+        return _values(recording), judge(recording.interactions, recording.dialect, recording.server)
     except MLTaskFixturesError as error:
         return type(error), str(error)
 

@@ -61,7 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = ANSWERS.get(self.path, b"")
         self.send_response(200 if body else 404)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -194,7 +194,7 @@ class _Cluster(BaseHTTPRequestHandler):
             return
         text = json.dumps(answer).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "application/json; charset=UTF-8")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
