@@ -121,6 +121,7 @@ class Asked(Protocol):
     @property
     def asked(self) -> tuple[str, str, bytes | None]:
         """Its method, URL and body."""
+        ...
 
 
 _Asked = TypeVar("_Asked", bound=Asked)
