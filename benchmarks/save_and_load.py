@@ -18,7 +18,7 @@ from vcr.serializers import jsonserializer, yamlserializer
 from mltask_fixtures import TaskFactory
 from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette import seal
-from mltask_fixtures.cassette.scan import scan
+from mltask_fixtures.cassette.scan import _harmless, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def main() -> None:
                 for request, response in zip(requests, responses, strict=True)
             ]
         ),
-        "search for secrets": least(lambda: scan(values)),
+        "search for secrets": least(lambda: (_harmless.clear(), scan(values))),
     }
     for title, table in (("write", written), ("read", read), ("hygiene, once for each recording", hygiene)):
         print(f"{title} {COUNT} polls, ms of CPU")
