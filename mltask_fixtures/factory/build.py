@@ -126,7 +126,8 @@ class TaskFactory:
             1767030135771
         """
         plan = self._plan(task_type, state)
-        task = plan.validate(self._make(plan, plan.built, self._given(overrides) if overrides else NOTHING))
+        made = self._make(plan, plan.built, self._given(overrides)) if overrides else plan.make(plan.built)[1]
+        task = plan.validate(made)
         plan.built += 1
         return task
 
@@ -347,8 +348,8 @@ class TaskFactory:
 
         Example:
             >>> bad = TaskFactory().invalid(fault="truncated")[0]
-            >>> bad.code, bad.field, bad.body[-8:]
-            ('not_json', 'body', b'89600891')
+            >>> bad.code, bad.field, bad.body[:21]
+            ('not_json', 'body', b'{"task_type":"TRAININ')
         """
         known = [name for name, _, _ in CATALOGUE]
         if fault is not None and fault not in known:
@@ -448,9 +449,9 @@ class TaskFactory:
     def _task_id(self, task_type: str, create_time: int) -> str:
         draws = self._ids.get(task_type)
         if draws is None:
-            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}", 7)
-        rest, sequence = divmod(draws.number(create_time), 1 << 24)
-        return mint_document_id(create_time, sequence, self._cluster[rest % NODES][1])
+            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}")
+        node, sequence = draws.numbers(create_time)
+        return mint_document_id(create_time, sequence, self._cluster[node % NODES][1])
 
     def _plan(self, task_type: TaskType | str, state: TaskState | str) -> Plan:
         try:
@@ -505,7 +506,7 @@ class TaskFactory:
     ) -> Iterator[tuple[dict[str, Any], bytes]]:
         for turn, which in turns:
             plan = plans[which]
-            row, body, _, _ = plan.make(turn)
+            row, body, _ = plan.make(turn)
             plan.validate(body)
             yield body, plan.line(row, body)
 

@@ -107,7 +107,7 @@ class Route:
             raise WrongUseError(f"polls: {self.end.state}, the last state, has to be seen once at least")
         made = self.end.make(n, given)
         create, lasted = made[1]["create_time"], made[1]["last_update_time"] - made[1]["create_time"]
-        lasting = self._pace(made[3], lasted)
+        lasting = self._pace(made[2], lasted)
         if lasts is not None:
             lasting = _per_state("lasts", lasts, self.path, lasting)
         begins = list(accumulate(lasting, initial=0))
@@ -127,7 +127,7 @@ class Route:
     def _polled(
         self, made: Made, given: Mapping[str, Any], counts: Sequence[int], begins: Sequence[int]
     ) -> tuple[list[dict[str, Any]], list[Task], list[int]]:
-        row, end, sequence, text = made
+        row, end, number = made
         create = end["create_time"]
         late = self.end.kind.update_lags and "last_update_time" not in given
         bodies: list[dict[str, Any]] = []
@@ -139,7 +139,7 @@ class Route:
                 body = _earlier(plan, end, end.keys() - plan.known if given else self._gone[plan])
                 body["last_update_time"] = create + begin
                 if plan.shows_texts:
-                    plan.with_texts((row, body, sequence, text))
+                    plan.with_texts((row, body, number))
             for poll in range(polls):
                 if late:  # the server shows what the poll before wrote
                     body = {**body, "last_update_time": create + (times[-1] if times else 0)}
