@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import Enum
 from itertools import count, repeat
 from operator import itemgetter
@@ -21,7 +20,6 @@ from mltask_fixtures.contract import (
     check,
     mint_document_id,
 )
-from mltask_fixtures.contract.answers import refusals, start_of
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
@@ -29,13 +27,14 @@ from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
 from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
 from mltask_fixtures.factory.plan import NOTHING, Plan
-from mltask_fixtures.factory.siblings import Answer, cancelled, deleted, found, refused, started
 from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from faker.generator import Generator
+
+    from mltask_fixtures.factory.siblings import Answer
 
 
 class TaskOverrides(TypedDict, total=False):
@@ -353,6 +352,8 @@ class TaskFactory:
         """
         known = [name for name, _, _ in CATALOGUE]
         if fault is not None and fault not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(fault, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
             raise WrongUseError(f"there is no fault {fault!r:.60}; {hint}")
@@ -383,11 +384,35 @@ class TaskFactory:
             >>> answer.method, answer.path, list(answer.json())
             ('POST', '/_plugins/_ml/_train/kmeans?async=true', ['task_id', 'status'])
         """
+        from mltask_fixtures.contract.answers import start_of
+        from mltask_fixtures.factory import siblings
+
         start = start_of(task.task_type, self.dialect)
         if start is None:
             raise ContradictionError(f"no call to a {self.dialect.name} server starts a {task.task_type} task")
         model_id = task.model_id or self._task_id(f"model:{task.task_type}", task.create_time)
-        return started(self.dialect, start, task, self.task_id(task), model_id)
+        return siblings.started(self.dialect, start, task, self.task_id(task), model_id)
+
+    def trained(self, task: Task) -> Answer:
+        """Make the answer of a training without `async=true`: the model at once, and no task.
+
+        Args:
+            task: what the training would have been as a task, COMPLETED.
+
+        Raises:
+            ContradictionError: the task is no training, or has not ended well.
+
+        Example:
+            >>> factory = TaskFactory()
+            >>> answer = factory.trained(factory.build("TRAINING", "COMPLETED", function_name="KMEANS"))
+            >>> answer.path, list(answer.json())
+            ('/_plugins/_ml/_train/kmeans', ['model_id', 'status'])
+        """
+        from mltask_fixtures.factory import siblings
+
+        if (task.task_type, task.state) != (TaskType.TRAINING, TaskState.COMPLETED):
+            raise ContradictionError(f"a training answers at once as COMPLETED, not as {task.state} {task.task_type}")
+        return siblings.trained(self.dialect, task)
 
     def search(self, *tasks: Task) -> Answer:
         """Make the answer of a search that found these tasks.
@@ -398,7 +423,31 @@ class TaskFactory:
             >>> [hit["_source"]["state"] for hit in answer.json()["hits"]["hits"]]
             ['COMPLETED', 'COMPLETED']
         """
-        return found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+        from mltask_fixtures.factory import siblings
+
+        for task in tasks:
+            self._plan(task.task_type, task.state)
+        return siblings.found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+
+    def profile(self, *tasks: Task) -> Answer:
+        """Make the answer of `/profile/tasks`, which shows what runs: of these tasks, those that have not ended.
+
+        The nodes' memory has each as RUNNING, with its id, whatever its document says.
+
+        Raises:
+            ContradictionError: a task that no node holds in memory.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> factory.profile(factory.build("TRAINING", "COMPLETED")).body
+            b'{}'
+        """
+        from mltask_fixtures.factory import siblings
+
+        for task in tasks:
+            if task.task_type in siblings.UNPROFILED or task.task_type not in self.dialect.kinds:
+                raise ContradictionError(f"no profile of a {self.dialect.name} server shows a {task.task_type} task")
+        return siblings.profiled(self.dialect, tasks, [self.task_id(task) for task in tasks])
 
     def deleted(self, task: Task) -> Answer:
         """Make the answer to the deletion of a task.
@@ -408,7 +457,10 @@ class TaskFactory:
             >>> factory.deleted(factory.build("TRAINING", "COMPLETED")).json()["result"]
             'deleted'
         """
-        return deleted(self.dialect, self.task_id(task))
+        from mltask_fixtures.factory import siblings
+
+        self._plan(task.task_type, task.state)
+        return siblings.deleted(self.dialect, task, self.task_id(task))
 
     def cancelled(self, task: Task) -> Answer:
         """Make the answer to the cancelling of a batch prediction; its state changes with a later poll only.
@@ -416,9 +468,11 @@ class TaskFactory:
         Raises:
             ContradictionError: only a batch prediction can be cancelled.
         """
+        from mltask_fixtures.factory import siblings
+
         if task.task_type is not TaskType.BATCH_PREDICTION or task.task_type not in self.dialect.kinds:
             raise ContradictionError(f"a {self.dialect.name} server cancels no {task.task_type} task")
-        return cancelled(self.dialect, self.task_id(task))
+        return siblings.cancelled(self.dialect, self.task_id(task))
 
     def errors(self, task: Task | None = None) -> list[Answer]:
         """Make every error answer of the dialect, each with the call that it answers, in a stable order.
@@ -430,9 +484,10 @@ class TaskFactory:
             >>> [answer.status for answer in TaskFactory(dialect="2.8").errors() if answer.name == "task_not_found"]
             [500]
         """
+        from mltask_fixtures.factory import siblings
+
         task = task or self.nth(0)
-        model_id = self._task_id("model", task.create_time)
-        return [refused(self.dialect, refusal, self.task_id(task), model_id) for refusal in refusals(self.dialect)]
+        return siblings.refused(self.dialect, self.task_id(task), self._task_id("model", task.create_time))
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
@@ -546,6 +601,8 @@ def _refuse_unknown(overrides: TaskOverrides) -> None:
     known = TaskOverrides.__optional_keys__
     for key in overrides:
         if key not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, [*sorted(known), "task_type", "state"], 1)
             hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(sorted(known))}"
             raise UnknownOverrideError(f"a task has no key {key!r}; {hint}")

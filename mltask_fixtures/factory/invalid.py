@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -429,6 +428,8 @@ def _utf_16(sound: Sound) -> Iterator[Faulty]:
 
 
 def _gzipped(sound: Sound) -> Iterator[Faulty]:
+    import gzip
+
     yield "body", gzip.compress(encode(sound.body).encode(), 1, mtime=0)
 
 
