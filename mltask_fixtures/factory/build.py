@@ -26,7 +26,7 @@ from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
 from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
-from mltask_fixtures.factory.plan import NOTHING, Plan
+from mltask_fixtures.factory.plan import NOTHING, SEQUENCE, Plan
 from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class TaskFactory:
         self._cluster = cluster_of(self._key)
         self._texts = Texts(words)
         self._plans: dict[tuple[str, str], Plan] = {}
-        self._ids: dict[str, Draws] = {}
+        self._ids: dict[str, int] = {}
         self._routes: dict[tuple[str, str], Route] = {}
         self._lived: dict[Route, int] = {}
 
@@ -124,9 +124,12 @@ class TaskFactory:
             >>> TaskFactory().build("DEPLOY_MODEL", "FAILED", last_update_time=1767030135771).last_update_time
             1767030135771
         """
-        plan = self._plan(task_type, state)
-        made = self._make(plan, plan.built, self._given(overrides)) if overrides else plan.make(plan.built)[1]
-        task = plan.validate(made)
+        try:
+            plan = self._plans[task_type, state]  # a call less than _plan
+        except (KeyError, TypeError):
+            plan = self._plan(task_type, state)
+        body = self._make(plan, plan.built, self._given(overrides)) if overrides else plan.make(plan.built)[1]
+        task = plan.validate(body)
         plan.built += 1
         return task
 
@@ -290,10 +293,10 @@ class TaskFactory:
             for body in bodies:
                 self._refuse_contradiction(body)
         if stale_reads:
-            tasks, times = map(list, zip(*step_back(tasks, times), strict=True))
+            tasks, times = zip(*step_back(tasks, times), strict=True)
         if n is None:
             self._lived[route] = number + 1
-        return Lifecycle(self._task_id(route.end.task_type, bodies[0]["create_time"]), tuple(tasks), tuple(times))
+        return Lifecycle(self._task_id(route.end.task_type, bodies[0]["create_time"]), tasks, times)
 
     def _route(self, task_type: TaskType | str, outcome: TaskState | str) -> Route:
         wanted = _word(TaskType, "task_type", task_type)
@@ -502,11 +505,13 @@ class TaskFactory:
         return self._task_id(task.task_type, task.create_time)
 
     def _task_id(self, task_type: str, create_time: int) -> str:
-        draws = self._ids.get(task_type)
-        if draws is None:
-            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}")
-        node, sequence = draws.numbers(create_time)
-        return mint_document_id(create_time, sequence, self._cluster[node % NODES][1])
+        odd = self._ids.get(task_type)
+        if odd is None:
+            odd = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}").numbers(0)[0] | 1
+        number = create_time * odd  # its middle bits are as good as drawn
+        return mint_document_id(
+            create_time, number >> SEQUENCE & 0xFFFFFF, self._cluster[(number >> 32 & 0xFF) % NODES][1]
+        )
 
     def _plan(self, task_type: TaskType | str, state: TaskState | str) -> Plan:
         try:

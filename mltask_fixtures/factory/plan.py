@@ -27,7 +27,7 @@ _SLOTS: Final = _APART // _STATES
 SPAN: Final = 315_360_000_000
 """Ms (ten years) after which the times begin anew, so that any number of payloads keeps well-formed ids."""
 _INPUTS: Final = 2
-_SEQUENCE: Final = 40
+SEQUENCE: Final = 40
 """The bits below those that an id's running number is taken from."""
 _TEXTS: Final = ("error", "remote_job", "response")
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -130,7 +130,7 @@ class Plan:
         if self._shows_model:
             share = small >> 40
             minted = create - 1 - share * 5 if self._minted_before else create + ((last - create) * share >> 24)
-            body["model_id"] = mint_document_id(minted, large >> _SEQUENCE, row.mac)
+            body["model_id"] = mint_document_id(minted, large >> SEQUENCE, row.mac)
         made = row, body, large
         if not (given or self.shows_texts):
             return made
@@ -147,7 +147,7 @@ class Plan:
                 elif name == "remote_job":
                     body[name] = self._texts.remote_job(number, self.state, body["create_time"], self.dialect)
                 else:
-                    memory = mint_document_id(body["create_time"], number >> _SEQUENCE, row.mac)
+                    memory = mint_document_id(body["create_time"], number >> SEQUENCE, row.mac)
                     body[name] = self._texts.response(number, self.state, memory)
         return made
 
