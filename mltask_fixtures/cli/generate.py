@@ -79,7 +79,7 @@ def command(  # noqa: PLR0917 - click gives them by name
     chosen = _engine(engine, scheduler, processes)
     from mltask_fixtures.cli._counting import counted
     from mltask_fixtures.factory.bulk import Order, generate
-    from mltask_fixtures.factory.bulk.order import TASK_INDEX
+    from mltask_fixtures.factory.siblings import INDEX
 
     order = Order(
         count=count,
@@ -91,7 +91,7 @@ def command(  # noqa: PLR0917 - click gives them by name
         start=start,
         shards=shards or 1,
         shard=shard or 0,
-        index=TASK_INDEX if index is None else index,
+        index=INDEX if index is None else index,
     )
     total = order.whole.stop - order.whole.start
     done, before = 0, -1

@@ -1,5 +1,7 @@
 """What the task API may answer: words, ids, models, the table of dialects, and the check that reads it."""
 
+from typing import TYPE_CHECKING, Any
+
 from mltask_fixtures.contract.check import InvalidTaskError, check, parse_task
 from mltask_fixtures.contract.dialect import (
     DIALECTS,
@@ -18,7 +20,6 @@ from mltask_fixtures.contract.ids import (
     mint_node_id,
 )
 from mltask_fixtures.contract.reading import Finding
-from mltask_fixtures.contract.responses import check_exchange
 from mltask_fixtures.contract.task import (
     KINDS,
     AgentExecutionTask,
@@ -35,6 +36,9 @@ from mltask_fixtures.contract.task import (
     UploadModelTask,
 )
 from mltask_fixtures.contract.vocabulary import FunctionName, InputType, TaskState, TaskType
+
+if TYPE_CHECKING:
+    from mltask_fixtures.contract.responses import check_exchange
 
 __all__ = [
     "DIALECTS",
@@ -72,3 +76,11 @@ __all__ = [
     "mint_node_id",
     "parse_task",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "check_exchange":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from mltask_fixtures.contract import responses  # whose models are loaded for those who read answers only
+
+    return responses.check_exchange

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -178,6 +177,8 @@ def _finding(error: Any) -> Finding:
     if code == "missing":
         return _missing(key, "every task of this type has it")
     if code == "unknown_key":
+        from difflib import get_close_matches
+
         near = get_close_matches(key[:_LONGEST_GUESSED], list(WIRE_ORDER), 1)
         hint = f"did you mean {near[0]}?" if near and near[0] != key else "no server writes it"
         return Finding(code, key[:_LONGEST_GUESSED], "there", f"a task of this type has no such key; {hint}")
@@ -201,6 +202,8 @@ def unknown_word(key: str, seen: Any) -> Finding:
     if not isinstance(seen, str):
         return Finding("wrong_type", key, show(seen), f"it is one of the {key.replace('_', ' ')}s, a text")
     words = [str(word.value) for word in _WORDS[key]]
+    from difflib import get_close_matches
+
     near = get_close_matches(seen[:_LONGEST_GUESSED].upper(), words, 1, cutoff=0.5)
     hint = f"the nearest known word is {near[0]}" if near else f"it is one of {', '.join(words)}"
     return Finding("unknown_word", key, show(seen), f"no server knows it; {hint}")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64, b2a_base64
+from struct import Struct
 from typing import NamedTuple
 
 _DOCUMENT_ID = re.compile(r"[A-Za-z0-9_-]{7}B[A-Za-z0-9_-]{12}")
 _NODE_ID = re.compile(r"[A-Za-z0-9_-]{8}[QRST][A-Za-z0-9_-][CGKOSWaeimquy26-][A-Za-z0-9_-]{10}[AQgw]")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_PACK = Struct("<BBI6sBBB").pack
 _TIME_HIGH_BYTE = 1
 """The highest of a time's six bytes from November 2004 to September 2039."""
 
@@ -43,11 +45,9 @@ def mint_document_id(time: int, sequence: int, mac: bytes) -> str:
         >>> mint_document_id(1647545342578, 0x97B995, bytes.fromhex("04ef30f08cb546b6"[:12]))[7]
         'B'
     """
-    when = time.to_bytes(6, "big")
-    count = (sequence & 0xFFFFFF).to_bytes(3, "big")
     # The order of the bytes makes neighbouring ids compress well in the server's index.
-    head, tail = bytes((count[2], count[0], when[3], when[2], when[1], when[0])), bytes((when[4], count[1], when[5]))
-    return b2a_base64(head + mac + tail, newline=False).translate(_URL_SAFE).decode()
+    raw = _PACK(sequence & 255, sequence >> 16 & 255, time >> 16, mac, time >> 8 & 255, sequence >> 8 & 255, time & 255)
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).decode()
 
 
 def decode_document_id(document_id: str) -> DocumentId | None:

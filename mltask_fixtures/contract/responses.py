@@ -120,6 +120,19 @@ class SearchResponse(_Open):
     hits: Hits
 
 
+class NodeProfile(_Open):
+    """What one node holds in memory: the tasks that run, each by its id, and the deployed models."""
+
+    tasks: dict[str, dict[str, Any]] | None = None
+    models: dict[str, Any] | None = None
+
+
+class Profile(_Open):
+    """What the profile answers; it is empty while nothing runs."""
+
+    nodes: dict[str, NodeProfile] | None = None
+
+
 _TASK = "/_plugins/_ml/tasks/(?!_search$)(?P<task_id>[^/]+)/?"
 _QUICK = re.compile(_TASK.replace("[^/]", "[A-Za-z0-9_-]"))
 
@@ -140,6 +153,7 @@ _ROUTES = (
     _Route("POST", r"/_plugins/_ml/models/[^/]+/(_deploy|_load|_batch_predict)", TaskStarted),
     _Route("POST", r"/_plugins/_ml/_batch_ingestion", TaskStarted),
     _Route("POST", r"/_plugins/_ml/_train/[^/]+", TaskStarted),
+    _Route("GET", r"/_plugins/_ml/profile(/(tasks|models)(/[^/]+)?)?", Profile),
 )
 _OK, _REDIRECTED, _FIRST_ERROR = 200, 300, 400
 _JSON = "application/json"
@@ -220,8 +234,10 @@ def _route(method: str, path: str) -> tuple[_Route | None, str | None]:
 
 
 def _task(body: bytes, rules: Dialect | None, task_id: str | None) -> list[Finding]:
-    if rules is not None:
-        return check(body, rules, task_id=task_id)
+    return _of_the_model(body) if rules is None else check(body, rules, task_id=task_id)
+
+
+def _of_the_model(body: bytes | Mapping[str, Any]) -> list[Finding]:
     try:
         parse_task(body)
     except InvalidTaskError as error:
@@ -244,6 +260,13 @@ def _answer(model: type[BaseModel], body: bytes, rules: Dialect | None) -> list[
             Finding(finding.code, f"hits.hits.{number}._source.{finding.field}", finding.seen, finding.rule)
             for number, hit in enumerate(answer.hits.hits)
             for finding in check(hit.source, rules, surface="search_source", task_id=hit.id)
+        ]
+    if isinstance(answer, Profile):  # memory has states that no dialect shows
+        return [
+            Finding(finding.code, f"nodes.{node}.tasks.{task_id}.{finding.field}", finding.seen, finding.rule)
+            for node, held in (answer.nodes or {}).items()
+            for task_id, task in (held.tasks or {}).items()
+            for finding in _of_the_model(task)
         ]
     return []
 

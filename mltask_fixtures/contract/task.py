@@ -75,6 +75,16 @@ _Text: TypeAlias = Annotated[StrictStr, Field(max_length=LONGEST_TEXT)]
 _Id: TypeAlias = Annotated[StrictStr, Field(min_length=1, max_length=LONGEST_ID)]
 _Time: TypeAlias = Annotated[int, Field(strict=True, ge=FIRST_TIME, le=LAST_TIME)]
 
+_FUNCTION = "one of the function names, in upper case"
+_NODES = "a list of node ids, or before 2.5 one text with commas between them"
+_JOB = "an object: what the remote service said of its job"
+_ANSWER = "an object: what the agent said"
+
+
+def _says(what: str) -> Any:
+    """Say what a field holds; pydantic could read it from the source, at a cost that each process would pay."""
+    return Field(description=what)
+
 
 class Task(BaseModel):
     """One ML task as `GET /_plugins/_ml/tasks/<task_id>` shows it; each task type has a kind of its own.
@@ -91,38 +101,27 @@ class Task(BaseModel):
         ('TrainingTask', <TaskState.COMPLETED: 'COMPLETED'>)
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    task_id: Annotated[_Id | None, _Optional] = None
-    """the document id of the task; servers show it in the profile only"""
-    model_id: Annotated[_Id | None, _Optional] = None
-    """the id of the model, a text of 1 to 512 characters"""
-    task_type: TaskType
-    """one of the task types"""
-    function_name: Annotated[FunctionName | None, _Optional] = None
-    """one of the function names, in upper case"""
-    state: TaskState
-    """one of the task states"""
-    input_type: Annotated[InputType | None, _Optional] = None
-    """one of the input types"""
-    progress: Annotated[StrictFloat | None, _Optional] = None
-    """a number with a point, such as 0.5"""
-    output_index: Annotated[_Text | None, _Optional] = None
-    """the name of an index"""
-    worker_node: Annotated[_Text | list[_Id] | None, _Optional] = None
-    """a list of node ids, or before 2.5 one text with commas between them"""
-    create_time: _Time
-    """whole milliseconds since the epoch, from 2000 to 2100"""
-    last_update_time: _Time
-    """whole milliseconds since the epoch, from 2000 to 2100, and not before create_time"""
-    error: Annotated[_Text | None, _Optional] = None
-    """a text of at most 1,048,576 characters"""
-    user: Annotated[dict[str, Any] | None, _Optional] = None
-    """an object with the user's name and roles"""
-    is_async: StrictBool
-    """true or false"""
-    tenant_id: Annotated[_Text | None, _Optional] = None
-    """the id of the tenant, a text"""
+    task_id: Annotated[
+        _Id | None, _Optional, _says("the document id of the task; servers show it in the profile only")
+    ] = None
+    model_id: Annotated[_Id | None, _Optional, _says("the id of the model, a text of 1 to 512 characters")] = None
+    task_type: Annotated[TaskType, _says("one of the task types")]
+    function_name: Annotated[FunctionName | None, _Optional, _says(_FUNCTION)] = None
+    state: Annotated[TaskState, _says("one of the task states")]
+    input_type: Annotated[InputType | None, _Optional, _says("one of the input types")] = None
+    progress: Annotated[StrictFloat | None, _Optional, _says("a number with a point, such as 0.5")] = None
+    output_index: Annotated[_Text | None, _Optional, _says("the name of an index")] = None
+    worker_node: Annotated[_Text | list[_Id] | None, _Optional, _says(_NODES)] = None
+    create_time: Annotated[_Time, _says("whole milliseconds since the epoch, from 2000 to 2100")]
+    last_update_time: Annotated[
+        _Time, _says("whole milliseconds since the epoch, from 2000 to 2100, and not before create_time")
+    ]
+    error: Annotated[_Text | None, _Optional, _says("a text of at most 1,048,576 characters")] = None
+    user: Annotated[dict[str, Any] | None, _Optional, _says("an object with the user's name and roles")] = None
+    is_async: Annotated[StrictBool, _says("true or false")]
+    tenant_id: Annotated[_Text | None, _Optional, _says("the id of the tenant, a text")] = None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -131,14 +130,10 @@ class Task(BaseModel):
             return handler.generate_schema(AnyTask)
         return handler(source)
 
-    def __new__(cls, **_fields: Any) -> Self:
-        """Make one of the kinds; `Task` itself is only what they have in common."""
-        if cls is Task:
-            raise TypeError("Task is the base of its kinds: call one of them, Task.model_validate or parse_task")
-        return super().__new__(cls)
-
     @model_validator(mode="after")
     def _in_time_order(self) -> Self:
+        if type(self) is Task:  # here, for a `__new__` in Python would cost each payload more
+            raise TypeError("Task is the base of its kinds: call one of them, Task.model_validate or parse_task")
         if self.last_update_time < self.create_time:
             raise PydanticCustomError(
                 "time_order",
@@ -177,23 +172,9 @@ def _plain(value: Any) -> Any:
     return value.value if isinstance(value, (TaskType, TaskState, FunctionName, InputType)) else value
 
 
-def _says(key: str) -> Any:
-    """Say of a field that a kind requires what is said of it where it is optional."""
-    return Field(description=Task.model_fields[key].description)
-
-
-_REMOTE_JOB = "an object: what the remote service said of its job"
-_RESPONSE = "an object: what the agent said"
-
-
-class _Kind(Task):
-    # Its docstrings are read from the source, which is not worth its time for each of a dozen kinds.
-    model_config = ConfigDict(use_attribute_docstrings=False)
-
-
-class _WithFunction(_Kind):
-    function_name: Annotated[FunctionName, _says("function_name")]  # pyright: ignore[reportGeneralTypeIssues] - required
-    worker_node: Annotated[_Text | list[_Id], _says("worker_node")]  # pyright: ignore[reportGeneralTypeIssues] - required
+class _WithFunction(Task):
+    function_name: Annotated[FunctionName, _says(_FUNCTION)]  # pyright: ignore[reportGeneralTypeIssues] - required
+    worker_node: Annotated[_Text | list[_Id], _says(_NODES)]  # pyright: ignore[reportGeneralTypeIssues] - required
 
 
 class TrainingTask(_WithFunction):
@@ -244,7 +225,7 @@ class DeployModelTask(_WithFunction):
     task_type: Literal[TaskType.DEPLOY_MODEL]
 
 
-class BatchIngestTask(_Kind):
+class BatchIngestTask(Task):
     """Ingesting files in bulk (`POST _batch_ingestion`); servers show no function and no node."""
 
     task_type: Literal[TaskType.BATCH_INGEST]
@@ -254,14 +235,14 @@ class BatchPredictionTask(_WithFunction):
     """A batch job of a remote model (`POST models/<model_id>/_batch_predict`)."""
 
     task_type: Literal[TaskType.BATCH_PREDICTION]
-    remote_job: Annotated[dict[str, Any] | None, _Optional, Field(description=_REMOTE_JOB)] = None
+    remote_job: Annotated[dict[str, Any] | None, _Optional, _says(_JOB)] = None
 
 
 class AgentExecutionTask(_WithFunction):
     """An agent at work (`POST agents/<agent_id>/_execute?async=true`)."""
 
     task_type: Literal[TaskType.AGENT_EXECUTION]
-    response: Annotated[dict[str, Any] | None, _Optional, Field(description=_RESPONSE)] = None
+    response: Annotated[dict[str, Any] | None, _Optional, _says(_ANSWER)] = None
 
 
 AnyTask: TypeAlias = Annotated[
@@ -280,12 +261,12 @@ AnyTask: TypeAlias = Annotated[
 ]
 
 
-class UnknownKind(_Kind):
+class UnknownKind(Task):
     """Every field of every kind: finds what else is wrong with a body whose `task_type` is unknown."""
 
     task_type: Any = None
-    remote_job: Annotated[dict[str, Any] | None, _Optional, Field(description=_REMOTE_JOB)] = None
-    response: Annotated[dict[str, Any] | None, _Optional, Field(description=_RESPONSE)] = None
+    remote_job: Annotated[dict[str, Any] | None, _Optional, _says(_JOB)] = None
+    response: Annotated[dict[str, Any] | None, _Optional, _says(_ANSWER)] = None
 
 
 KINDS: Mapping[TaskType, type[Task]] = {

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any
 
 _ESCAPED = re.compile(r'["\\\x00-\x1f\U00010000-\U0010ffff]')
@@ -19,7 +20,10 @@ _PLAIN_DOUBLES = (1e-3, 1e7)
 _EXACT_INTEGERS = 1e15
 """Below it a double's shortest text is the integer's own digits."""
 _SMALLEST_TABLE = 16
-_SHORT = 64
+_SHORT, _MANY = 64, 1024
+_KEYS: dict[str, str] = {}
+"""The texts of keys: they are mostly the same few."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(value: Any) -> str:
@@ -38,9 +42,14 @@ def encode(value: Any) -> str:
     """
     kind = type(value)
     if kind is str:
-        return f'"{_ESCAPED.sub(_escape, value) if _ESCAPED.search(value) else value}"'
+        # Python escapes as Java does, save for control characters and what lies beyond the basic plane.
+        return encode_basestring(value) if value.isascii() and value.isprintable() else _encode_text(value)
     if kind is dict:
-        return "{" + ",".join([f"{encode(key)}:{encode(item)}" for key, item in value.items()]) + "}"
+        return (
+            "{"
+            + ",".join([f"{_KEYS.get(key) or _encode_key(key)}:{encode(item)}" for key, item in value.items()])
+            + "}"
+        )
     if value is None:
         return "null"
     if kind is bool:
@@ -55,7 +64,7 @@ def encode(value: Any) -> str:
 def _encode_seldom(value: Any) -> str:
     """Write a double, or what is like one of the types that `json.loads` gives without being it."""
     if isinstance(value, str):
-        return f'"{_ESCAPED.sub(_escape, value)}"'
+        return _encode_text(value)
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, float):
@@ -65,6 +74,17 @@ def _encode_seldom(value: Any) -> str:
     if isinstance(value, tuple):
         return encode(list(value))
     raise TypeError(f"JSON has no {type(value).__name__}: {value!r:.60}")
+
+
+def _encode_text(text: str) -> str:
+    return f'"{_ESCAPED.sub(_escape, text)}"'
+
+
+def _encode_key(key: Any) -> str:
+    text = encode(key)
+    if type(key) is str and len(key) <= _SHORT and len(_KEYS) < _MANY:
+        _KEYS[key] = text
+    return text
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -106,17 +126,13 @@ def in_map_order(mapping: Mapping[str, Any]) -> dict[str, Any]:
         >>> list(in_map_order({"id": 1, "status": 2, "errors": 3, "object": 4}))
         ['id', 'errors', 'status', 'object']
     """
-    return {key: _in_map_order(mapping[key]) for key in map_order(mapping)}
+    return {key: item if type(item := mapping[key]) in _PLAIN else _in_map_order(item) for key in map_order(mapping)}
 
 
 def _in_map_order(value: Any) -> Any:
-    if isinstance(value, (str, int)):
-        return value
     if isinstance(value, Mapping):
         return in_map_order(value)
-    if isinstance(value, (list, tuple)):
-        return [_in_map_order(item) for item in value]
-    return value
+    return [_in_map_order(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def map_order(keys: Iterable[str]) -> list[str]:
@@ -126,11 +142,16 @@ def map_order(keys: Iterable[str]) -> list[str]:
         >>> map_order(["b", "a"])
         ['a', 'b']
     """
-    keys = list(keys)
+    keys = tuple(keys)
+    short = len(keys) <= _SHORT and len("".join(keys)) <= _SHORT**2
+    return list((_short_order if short else _order)(keys))
+
+
+def _order(keys: tuple[str, ...]) -> tuple[str, ...]:
     size = _SMALLEST_TABLE
     while len(keys) > size * 3 // 4:
         size *= 2
-    return sorted(keys, key=lambda key: (_short_bucket if len(key) <= _SHORT else _bucket)(key, size))
+    return tuple(sorted(keys, key=lambda key: _bucket(key, size)))
 
 
 def _bucket(key: str, size: int) -> int:
@@ -141,5 +162,4 @@ def _bucket(key: str, size: int) -> int:
     return (spread ^ spread >> 16) & (size - 1)
 
 
-# The keys of the two free maps are mostly the same few.
-_short_bucket = lru_cache(maxsize=1024)(_bucket)
+_short_order = lru_cache(maxsize=_MANY)(_order)

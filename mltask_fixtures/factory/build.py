@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from enum import Enum
 from itertools import count, repeat
 from operator import itemgetter
@@ -21,21 +20,21 @@ from mltask_fixtures.contract import (
     check,
     mint_document_id,
 )
-from mltask_fixtures.contract.answers import refusals, start_of
 from mltask_fixtures.contract.check import unknown_word, unreachable
 from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.coverage import Case, all_pairs, bodies, wishes
 from mltask_fixtures.factory.draws import NODES, Draws, cluster_of, key_of
 from mltask_fixtures.factory.invalid import CATALOGUE, InvalidBody, Sound, faulty
 from mltask_fixtures.factory.lifecycle import Lifecycle, PerState, Route, step_back
-from mltask_fixtures.factory.plan import NOTHING, Plan
-from mltask_fixtures.factory.siblings import Answer, cancelled, deleted, found, refused, started
+from mltask_fixtures.factory.plan import NOTHING, SEQUENCE, Plan
 from mltask_fixtures.factory.texts import Texts, as_kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from faker.generator import Generator
+
+    from mltask_fixtures.factory.siblings import Answer
 
 
 class TaskOverrides(TypedDict, total=False):
@@ -100,7 +99,7 @@ class TaskFactory:
         self._cluster = cluster_of(self._key)
         self._texts = Texts(words)
         self._plans: dict[tuple[str, str], Plan] = {}
-        self._ids: dict[str, Draws] = {}
+        self._ids: dict[str, int] = {}
         self._routes: dict[tuple[str, str], Route] = {}
         self._lived: dict[Route, int] = {}
 
@@ -125,8 +124,12 @@ class TaskFactory:
             >>> TaskFactory().build("DEPLOY_MODEL", "FAILED", last_update_time=1767030135771).last_update_time
             1767030135771
         """
-        plan = self._plan(task_type, state)
-        task = plan.validate(self._make(plan, plan.built, self._given(overrides) if overrides else NOTHING))
+        try:
+            plan = self._plans[task_type, state]  # a call less than _plan
+        except (KeyError, TypeError):
+            plan = self._plan(task_type, state)
+        body = self._make(plan, plan.built, self._given(overrides)) if overrides else plan.make(plan.built)[1]
+        task = plan.validate(body)
         plan.built += 1
         return task
 
@@ -290,10 +293,10 @@ class TaskFactory:
             for body in bodies:
                 self._refuse_contradiction(body)
         if stale_reads:
-            tasks, times = map(list, zip(*step_back(tasks, times), strict=True))
+            tasks, times = zip(*step_back(tasks, times), strict=True)
         if n is None:
             self._lived[route] = number + 1
-        return Lifecycle(self._task_id(route.end.task_type, bodies[0]["create_time"]), tuple(tasks), tuple(times))
+        return Lifecycle(self._task_id(route.end.task_type, bodies[0]["create_time"]), tasks, times)
 
     def _route(self, task_type: TaskType | str, outcome: TaskState | str) -> Route:
         wanted = _word(TaskType, "task_type", task_type)
@@ -347,11 +350,13 @@ class TaskFactory:
 
         Example:
             >>> bad = TaskFactory().invalid(fault="truncated")[0]
-            >>> bad.code, bad.field, bad.body[-8:]
-            ('not_json', 'body', b'89600891')
+            >>> bad.code, bad.field, bad.body[:21]
+            ('not_json', 'body', b'{"task_type":"TRAININ')
         """
         known = [name for name, _, _ in CATALOGUE]
         if fault is not None and fault not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(fault, known, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}"
             raise WrongUseError(f"there is no fault {fault!r:.60}; {hint}")
@@ -382,11 +387,35 @@ class TaskFactory:
             >>> answer.method, answer.path, list(answer.json())
             ('POST', '/_plugins/_ml/_train/kmeans?async=true', ['task_id', 'status'])
         """
+        from mltask_fixtures.contract.answers import start_of
+        from mltask_fixtures.factory import siblings
+
         start = start_of(task.task_type, self.dialect)
         if start is None:
             raise ContradictionError(f"no call to a {self.dialect.name} server starts a {task.task_type} task")
         model_id = task.model_id or self._task_id(f"model:{task.task_type}", task.create_time)
-        return started(self.dialect, start, task, self.task_id(task), model_id)
+        return siblings.started(self.dialect, start, task, self.task_id(task), model_id)
+
+    def trained(self, task: Task) -> Answer:
+        """Make the answer of a training without `async=true`: the model at once, and no task.
+
+        Args:
+            task: what the training would have been as a task, COMPLETED.
+
+        Raises:
+            ContradictionError: the task is no training, or has not ended well.
+
+        Example:
+            >>> factory = TaskFactory()
+            >>> answer = factory.trained(factory.build("TRAINING", "COMPLETED", function_name="KMEANS"))
+            >>> answer.path, list(answer.json())
+            ('/_plugins/_ml/_train/kmeans', ['model_id', 'status'])
+        """
+        from mltask_fixtures.factory import siblings
+
+        if (task.task_type, task.state) != (TaskType.TRAINING, TaskState.COMPLETED):
+            raise ContradictionError(f"a training answers at once as COMPLETED, not as {task.state} {task.task_type}")
+        return siblings.trained(self.dialect, task)
 
     def search(self, *tasks: Task) -> Answer:
         """Make the answer of a search that found these tasks.
@@ -397,7 +426,31 @@ class TaskFactory:
             >>> [hit["_source"]["state"] for hit in answer.json()["hits"]["hits"]]
             ['COMPLETED', 'COMPLETED']
         """
-        return found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+        from mltask_fixtures.factory import siblings
+
+        for task in tasks:
+            self._plan(task.task_type, task.state)
+        return siblings.found(self.dialect, tasks, [self.task_id(task) for task in tasks])
+
+    def profile(self, *tasks: Task) -> Answer:
+        """Make the answer of `/profile/tasks`, which shows what runs: of these tasks, those that have not ended.
+
+        The nodes' memory has each as RUNNING, with its id, whatever its document says.
+
+        Raises:
+            ContradictionError: a task that no node holds in memory.
+
+        Example:
+            >>> factory = TaskFactory(dialect="3.6")
+            >>> factory.profile(factory.build("TRAINING", "COMPLETED")).body
+            b'{}'
+        """
+        from mltask_fixtures.factory import siblings
+
+        for task in tasks:
+            if task.task_type in siblings.UNPROFILED or task.task_type not in self.dialect.kinds:
+                raise ContradictionError(f"no profile of a {self.dialect.name} server shows a {task.task_type} task")
+        return siblings.profiled(self.dialect, tasks, [self.task_id(task) for task in tasks])
 
     def deleted(self, task: Task) -> Answer:
         """Make the answer to the deletion of a task.
@@ -407,7 +460,10 @@ class TaskFactory:
             >>> factory.deleted(factory.build("TRAINING", "COMPLETED")).json()["result"]
             'deleted'
         """
-        return deleted(self.dialect, self.task_id(task))
+        from mltask_fixtures.factory import siblings
+
+        self._plan(task.task_type, task.state)
+        return siblings.deleted(self.dialect, task, self.task_id(task))
 
     def cancelled(self, task: Task) -> Answer:
         """Make the answer to the cancelling of a batch prediction; its state changes with a later poll only.
@@ -415,9 +471,11 @@ class TaskFactory:
         Raises:
             ContradictionError: only a batch prediction can be cancelled.
         """
+        from mltask_fixtures.factory import siblings
+
         if task.task_type is not TaskType.BATCH_PREDICTION or task.task_type not in self.dialect.kinds:
             raise ContradictionError(f"a {self.dialect.name} server cancels no {task.task_type} task")
-        return cancelled(self.dialect, self.task_id(task))
+        return siblings.cancelled(self.dialect, self.task_id(task))
 
     def errors(self, task: Task | None = None) -> list[Answer]:
         """Make every error answer of the dialect, each with the call that it answers, in a stable order.
@@ -429,9 +487,10 @@ class TaskFactory:
             >>> [answer.status for answer in TaskFactory(dialect="2.8").errors() if answer.name == "task_not_found"]
             [500]
         """
+        from mltask_fixtures.factory import siblings
+
         task = task or self.nth(0)
-        model_id = self._task_id("model", task.create_time)
-        return [refused(self.dialect, refusal, self.task_id(task), model_id) for refusal in refusals(self.dialect)]
+        return siblings.refused(self.dialect, self.task_id(task), self._task_id("model", task.create_time))
 
     def task_id(self, task: Task) -> str:
         """Give the id under which a server would answer with this payload; it is minted at `create_time`.
@@ -446,11 +505,13 @@ class TaskFactory:
         return self._task_id(task.task_type, task.create_time)
 
     def _task_id(self, task_type: str, create_time: int) -> str:
-        draws = self._ids.get(task_type)
-        if draws is None:
-            draws = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}", 7)
-        rest, sequence = divmod(draws.number(create_time), 1 << 24)
-        return mint_document_id(create_time, sequence, self._cluster[rest % NODES][1])
+        odd = self._ids.get(task_type)
+        if odd is None:
+            odd = self._ids[task_type] = Draws(self._key, f"task_id:{task_type}").numbers(0)[0] | 1
+        number = create_time * odd  # its middle bits are as good as drawn
+        return mint_document_id(
+            create_time, number >> SEQUENCE & 0xFFFFFF, self._cluster[(number >> 32 & 0xFF) % NODES][1]
+        )
 
     def _plan(self, task_type: TaskType | str, state: TaskState | str) -> Plan:
         try:
@@ -505,7 +566,7 @@ class TaskFactory:
     ) -> Iterator[tuple[dict[str, Any], bytes]]:
         for turn, which in turns:
             plan = plans[which]
-            row, body, _, _ = plan.make(turn)
+            row, body, _ = plan.make(turn)
             plan.validate(body)
             yield body, plan.line(row, body)
 
@@ -545,6 +606,8 @@ def _refuse_unknown(overrides: TaskOverrides) -> None:
     known = TaskOverrides.__optional_keys__
     for key in overrides:
         if key not in known:
+            from difflib import get_close_matches
+
             near = get_close_matches(key, [*sorted(known), "task_type", "state"], 1)
             hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(sorted(known))}"
             raise UnknownOverrideError(f"a task has no key {key!r}; {hint}")

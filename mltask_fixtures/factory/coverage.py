@@ -80,7 +80,7 @@ def bodies(
     """Make the body of each combination, not yet checked; those of one type and state are one payload, varied."""
     for (task_type, state), same in groupby(rows, key=itemgetter(0, 1)):
         plan = plan_of(task_type, state)
-        row, body, sequence, text = plan.make(0)
+        row, body, number = plan.make(0)
         for _, _, function, input_type, optional in same:
             given: dict[str, Any] = {key: _OPTIONAL[key] for key in optional}
             if function:
@@ -88,7 +88,7 @@ def bodies(
             if input_type:
                 given["input_type"] = input_type.value
             if optional:
-                yield plan, plan.with_given((row, body.copy(), sequence, text), given)[1]
+                yield plan, plan.with_given((row, body.copy(), number), given)[1]
             else:
                 yield plan, {**body, **given, "is_async": plan.is_async(function)}
 

@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from random import Random
+from struct import Struct
 from typing import Any, Final
 
 from mltask_fixtures.contract import mint_node_id
 
 NODES: Final = 3
 """The nodes of the one small cluster that all payloads of a factory come from."""
+_PAIRS: Final = Struct(">QQ").iter_unpack
 _STATE: Final = (1 << 128) - 1
 _MULTIPLIER: Final = 0x2360ED051FC65DA44385DF649FCCF645
 
 
 class Draws:
-    """The numbers of one payload: a pure function of (key, what, n).
+    """The numbers of payloads: two of 64 bits each, a pure function of (key, what, n).
 
-    They are drawn in a fixed order and whether they are needed or not, so what one rule takes or leaves changes no
-    other field.
+    They are drawn whether they are needed or not, so what one rule takes or leaves changes no other field. One digest
+    has the numbers of four neighbours, and the last digest is kept.
     """
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_last")
 
-    def __init__(self, key: bytes, what: str, size: int = blake2b.MAX_DIGEST_SIZE) -> None:
-        """Take the factory's key, what is built, and how many bytes its choices need."""
-        self._keyed = blake2b(f"{what}:".encode(), key=key, digest_size=size)
+    def __init__(self, key: bytes, what: str) -> None:
+        """Take the factory's key, and what is built."""
+        self._keyed = blake2b(f"{what}:".encode(), key=key)
+        self._last: tuple[int, list[tuple[int, int]]] = -1, []
 
-    def number(self, n: int) -> int:
-        """Draw one number of that size; every choice of payload n is a digit of it."""
-        keyed = self._keyed.copy()
-        keyed.update(b"%d" % n)
-        return int.from_bytes(keyed.digest(), "big")
+    def numbers(self, n: int) -> tuple[int, int]:
+        """Draw the two numbers of payload n."""
+        block, drawn = self._last
+        if block != n >> 2:
+            block, keyed = n >> 2, self._keyed.copy()
+            keyed.update(b"%d" % block)
+            drawn = list(_PAIRS(keyed.digest()))
+            self._last = block, drawn
+        return drawn[n & 3]
 
 
 class TextRandom(Random):

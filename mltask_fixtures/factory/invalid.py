@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from mltask_fixtures.contract import Dialect, ErrorForm, FunctionName, InputType, TaskState, TaskType, mint_document_id
-from mltask_fixtures.contract.task import FIRST_TIME, KINDS, LAST_TIME, LONGEST_TEXT, WIRE_ORDER
+from mltask_fixtures.contract.task import FIRST_TIME, KINDS, LAST_TIME, LONGEST_ID, LONGEST_TEXT, WIRE_ORDER
 from mltask_fixtures.contract.wire import encode, map_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from mltask_fixtures.factory.plan import Plan
 
@@ -38,7 +37,7 @@ _FOREIGN: Final[Mapping[str, Any]] = {
 _DEEP: Final = 1_200
 _STRANGER: Final = b"strang"
 """Six bytes that stand for a node of another cluster."""
-_PROXY_PAGE: Final = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
+_PROXY_PAGE: Final = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +110,35 @@ def _without(body: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in keys}
 
 
+def _changed(
+    keys: Iterable[str], to: Callable[[Any], Any], where: Callable[[Sound], bool] = lambda _: True
+) -> Callable[[Sound], Iterator[Faulty]]:
+    """Change the value of one key, of each that the body has in turn."""
+
+    def make(sound: Sound) -> Iterator[Faulty]:
+        if where(sound):
+            for key in keys:
+                if key in sound.body:
+                    yield key, _with(sound.body, key, to(sound.body[key]))
+
+    return make
+
+
+def _added(key: str, value: Any) -> Callable[[Sound], Iterator[Faulty]]:
+    """Add a key that no task has."""
+    return lambda sound: iter([(key, _with(sound.body, key, value))])
+
+
+def _written(change: Callable[[str], str | bytes]) -> Callable[[Sound], Iterator[Faulty]]:
+    """Change the text of the body as it goes over the wire."""
+
+    def make(sound: Sound) -> Iterator[Faulty]:
+        changed = change(encode(sound.body))
+        yield "body", changed if isinstance(changed, bytes) else changed.encode()
+
+    return make
+
+
 # ------------------------------------------------------------------------------------------ keys and types
 
 
@@ -118,50 +146,6 @@ def _missing(sound: Sound) -> Iterator[Faulty]:
     for key in sound.body:
         if key in sound.required:
             yield key, _without(sound.body, key)
-
-
-def _null(sound: Sound) -> Iterator[Faulty]:
-    for key in sound.body:
-        yield key, _with(sound.body, key, None)
-
-
-def _wrong_type(sound: Sound) -> Iterator[Faulty]:
-    for key in sound.body:
-        yield key, _with(sound.body, key, {"not": "this"} if key not in {"remote_job", "response"} else "text")
-
-
-def _time_as_text(sound: Sound) -> Iterator[Faulty]:
-    for key in _TIMES:
-        yield key, _with(sound.body, key, str(sound.body[key]))
-
-
-def _time_with_fraction(sound: Sound) -> Iterator[Faulty]:
-    for key in _TIMES:
-        yield key, _with(sound.body, key, sound.body[key] + 0.5)
-
-
-def _flag_as_text(sound: Sound) -> Iterator[Faulty]:
-    yield "is_async", _with(sound.body, "is_async", "true")
-
-
-def _unknown_word(sound: Sound) -> Iterator[Faulty]:
-    for key in _WORDS:
-        if key in sound.body:
-            yield key, _with(sound.body, key, "NOT_A_WORD")
-
-
-def _lower_case_word(sound: Sound) -> Iterator[Faulty]:
-    for key in _WORDS:
-        if key in sound.body:
-            yield key, _with(sound.body, key, sound.body[key].lower())
-
-
-def _unknown_key(sound: Sound) -> Iterator[Faulty]:
-    yield "colour", _with(sound.body, "colour", "blue")
-
-
-def _misspelt_key(sound: Sound) -> Iterator[Faulty]:
-    yield "is_asynk", _with(sound.body, "is_asynk", True)
 
 
 def _foreign_key(sound: Sound) -> Iterator[Faulty]:
@@ -179,28 +163,9 @@ def _forbidden_key(sound: Sound) -> Iterator[Faulty]:
             yield key, _with(sound.body, key, minted if key.endswith("_id") else value)
 
 
-def _empty_id(sound: Sound) -> Iterator[Faulty]:
-    if "model_id" in sound.body:
-        yield "model_id", _with(sound.body, "model_id", "")
-
-
-def _long_id(sound: Sound) -> Iterator[Faulty]:
-    if "model_id" in sound.body:
-        yield "model_id", _with(sound.body, "model_id", "m" * 513)
-
-
-def _long_text(sound: Sound) -> Iterator[Faulty]:
-    if "error" in sound.body and ErrorForm.MESSAGE in sound.plan.kind.error_forms and _free_error(sound):
-        yield "error", _with(sound.body, "error", "x" * (LONGEST_TEXT + 1))
-
-
-def _half_a_surrogate_pair(sound: Sound) -> Iterator[Faulty]:
-    if "error" in sound.body and ErrorForm.MESSAGE in sound.plan.kind.error_forms and _free_error(sound):
-        yield "error", _with(sound.body, "error", "half a pair: \ud800")
-
-
-def _free_error(sound: Sound) -> bool:
-    return sound.plan.state is not TaskState.COMPLETED_WITH_ERROR
+def _has_free_error(sound: Sound) -> bool:
+    free = ErrorForm.MESSAGE in sound.plan.kind.error_forms
+    return free and sound.plan.state is not TaskState.COMPLETED_WITH_ERROR
 
 
 # ------------------------------------------------------------------------------------------ times
@@ -212,18 +177,6 @@ def _backwards(sound: Sound) -> Iterator[Faulty]:
     if sound.plan.kind.model_minted == "during" and "model_id" in body:
         body["model_id"] = mint_document_id(create, 0, _STRANGER)
     yield "last_update_time", body
-
-
-def _too_early(sound: Sound) -> Iterator[Faulty]:
-    yield "create_time", _with(sound.body, "create_time", FIRST_TIME - 1)
-
-
-def _too_late(sound: Sound) -> Iterator[Faulty]:
-    yield "last_update_time", _with(sound.body, "last_update_time", LAST_TIME + 1)
-
-
-def _seconds(sound: Sound) -> Iterator[Faulty]:
-    yield "create_time", _with(sound.body, "create_time", sound.body["create_time"] // 1_000)
 
 
 # ------------------------------------------------------------------------------------------ the dialect
@@ -271,38 +224,37 @@ def _wrong_flag(sound: Sound) -> Iterator[Faulty]:
         yield "is_async", _with(sound.body, "is_async", not sound.body["is_async"])
 
 
+def _nodes(sound: Sound) -> list[str]:
+    """The payload's nodes, in whichever form it has them."""
+    nodes = sound.body.get("worker_node", [])
+    return nodes if isinstance(nodes, list) else nodes.split(",")
+
+
+def _with_nodes(sound: Sound, *nodes: str, other: bool = False) -> Faulty:
+    """Set the nodes in the form that the payload has them in, or in the other one."""
+    as_list = isinstance(sound.body["worker_node"], list) is not other
+    return "worker_node", _with(sound.body, "worker_node", list(nodes) if as_list else ",".join(nodes))
+
+
 def _other_form_of_nodes(sound: Sound) -> Iterator[Faulty]:
     if "worker_node" in sound.body and len(sound.dialect.worker_node) == 1:
-        nodes = sound.body["worker_node"]
-        yield (
-            "worker_node",
-            _with(sound.body, "worker_node", ",".join(nodes) if isinstance(nodes, list) else nodes.split(",")),
-        )
+        yield _with_nodes(sound, *_nodes(sound), other=True)
 
 
 def _too_many_nodes(sound: Sound) -> Iterator[Faulty]:
     if "worker_node" in sound.body and sound.plan.kind.nodes == "one":
-        nodes = sound.body["worker_node"]
-        yield (
-            "worker_node",
-            _with(sound.body, "worker_node", nodes * 2 if isinstance(nodes, list) else f"{nodes},{nodes}"),
-        )
+        yield _with_nodes(sound, *_nodes(sound) * 2)
 
 
 def _malformed_node(sound: Sound) -> Iterator[Faulty]:
     if "worker_node" in sound.body and sound.dialect.ordered:
-        nodes = sound.body["worker_node"]
-        plus = sound.plan.kind.nodes == "any" and "error" in sound.body
-        bad = "node-1"
-        if isinstance(nodes, list):
-            yield "worker_node", _with(sound.body, "worker_node", [*nodes, bad] if plus else [bad])
-        else:
-            yield "worker_node", _with(sound.body, "worker_node", f"{nodes},{bad}" if plus else bad)
+        named = sound.plan.kind.nodes == "any" and "error" in sound.body
+        yield _with_nodes(sound, *_nodes(sound) if named else (), "node-1")
 
 
 def _node_as_number(sound: Sound) -> Iterator[Faulty]:
     if isinstance(sound.body.get("worker_node"), list) and sound.plan.kind.nodes == "any":
-        nodes = sound.body["worker_node"]
+        nodes = _nodes(sound)
         yield f"worker_node.{len(nodes)}", _with(sound.body, "worker_node", [*nodes, 7])
 
 
@@ -331,9 +283,7 @@ def _error_of_a_stranger(sound: Sound) -> Iterator[Faulty]:
 
 def _error_of_all(sound: Sound) -> Iterator[Faulty]:
     if _node_maps(sound) and sound.plan.state is TaskState.COMPLETED_WITH_ERROR:
-        nodes = sound.body["worker_node"]
-        every = nodes if isinstance(nodes, list) else nodes.split(",")
-        yield "error", _with(sound.body, "error", _error_of(sound, *every))
+        yield "error", _with(sound.body, "error", _error_of(sound, *_nodes(sound)))
 
 
 def _answer_without_message(sound: Sound) -> Iterator[Faulty]:
@@ -374,86 +324,46 @@ def _foreign_task(sound: Sound) -> Iterator[Faulty]:
 # ------------------------------------------------------------------------------------------ below the object
 
 
-def _not_an_object(sound: Sound) -> Iterator[Faulty]:
-    yield "body", f"[{encode(sound.body)}]".encode()
-
-
-def _bare_text(_: Sound) -> Iterator[Faulty]:
-    yield "body", b'"COMPLETED"'
-
-
 def _duplicate_key(sound: Sound) -> Iterator[Faulty]:
-    text = encode(sound.body)
-    yield "state", f'{text[:-1]},"state":"{sound.plan.state}"}}'.encode()
-
-
-def _too_deep(sound: Sound) -> Iterator[Faulty]:
-    text = encode(sound.body)
-    yield "body", f'{text[:-1]},"colour":{"[" * _DEEP}{"]" * _DEEP}}}'.encode()
-
-
-def _truncated(sound: Sound) -> Iterator[Faulty]:
-    yield "body", encode(sound.body).encode()[:-17]
-
-
-def _empty(_: Sound) -> Iterator[Faulty]:
-    yield "body", b""
-
-
-def _html(_: Sound) -> Iterator[Faulty]:
-    yield "body", _PROXY_PAGE
-
-
-def _two_bodies(sound: Sound) -> Iterator[Faulty]:
-    yield "body", encode(sound.body).encode() * 2
-
-
-def _byte_order_mark(sound: Sound) -> Iterator[Faulty]:
-    yield "body", b"\xef\xbb\xbf" + encode(sound.body).encode()
-
-
-def _nan(sound: Sound) -> Iterator[Faulty]:
-    yield "body", f'{encode(sound.body)[:-1]},"progress":NaN}}'.encode()
+    yield "state", f'{encode(sound.body)[:-1]},"state":"{sound.plan.state}"}}'.encode()
 
 
 def _python_repr(sound: Sound) -> Iterator[Faulty]:
     yield "body", repr(sound.body).encode()
 
 
-def _latin_1(sound: Sound) -> Iterator[Faulty]:
-    yield "body", f'{encode(sound.body)[:-1]},"tenant_id":"caf\u00e9"}}'.encode("latin-1")
+def _gzip(text: str) -> bytes:
+    import gzip
 
-
-def _utf_16(sound: Sound) -> Iterator[Faulty]:
-    yield "body", encode(sound.body).encode("utf-16")
-
-
-def _gzipped(sound: Sound) -> Iterator[Faulty]:
-    yield "body", gzip.compress(encode(sound.body).encode(), 1, mtime=0)
+    return gzip.compress(text.encode(), 1, mtime=0)
 
 
 CATALOGUE: Final[tuple[Fault, ...]] = (
     ("missing", "missing", _missing),
-    ("null", "null", _null),
-    ("wrong_type", "wrong_type", _wrong_type),
-    ("time_as_text", "wrong_type", _time_as_text),
-    ("time_with_fraction", "wrong_type", _time_with_fraction),
-    ("flag_as_text", "wrong_type", _flag_as_text),
+    ("null", "null", _changed(WIRE_ORDER, lambda _: None)),
+    (
+        "wrong_type",
+        "wrong_type",
+        _changed(WIRE_ORDER, lambda value: "text" if isinstance(value, dict) else {"not": "this"}),
+    ),
+    ("time_as_text", "wrong_type", _changed(_TIMES, str)),
+    ("time_with_fraction", "wrong_type", _changed(_TIMES, lambda time: time + 0.5)),
+    ("flag_as_text", "wrong_type", _changed(["is_async"], lambda _: "true")),
     ("node_as_number", "wrong_type", _node_as_number),
-    ("unknown_word", "unknown_word", _unknown_word),
-    ("lower_case_word", "unknown_word", _lower_case_word),
-    ("unknown_key", "unknown_key", _unknown_key),
-    ("misspelt_key", "unknown_key", _misspelt_key),
+    ("unknown_word", "unknown_word", _changed(_WORDS, lambda _: "NOT_A_WORD")),
+    ("lower_case_word", "unknown_word", _changed(_WORDS, str.lower)),
+    ("unknown_key", "unknown_key", _added("colour", "blue")),
+    ("misspelt_key", "unknown_key", _added("is_asynk", True)),
     ("foreign_key", "unknown_key", _foreign_key),
     ("forbidden_key", "forbidden_key", _forbidden_key),
-    ("empty_id", "too_short", _empty_id),
-    ("long_id", "too_long", _long_id),
-    ("long_text", "too_long", _long_text),
-    ("half_a_surrogate_pair", "encoding", _half_a_surrogate_pair),
+    ("empty_id", "too_short", _changed(["model_id"], lambda _: "")),
+    ("long_id", "too_long", _changed(["model_id"], lambda _: "m" * (LONGEST_ID + 1))),
+    ("long_text", "too_long", _changed(["error"], lambda _: "x" * (LONGEST_TEXT + 1), _has_free_error)),
+    ("half_a_surrogate_pair", "encoding", _changed(["error"], lambda _: "half a pair: \ud800", _has_free_error)),
     ("backwards", "time_order", _backwards),
-    ("too_early", "out_of_range", _too_early),
-    ("too_late", "out_of_range", _too_late),
-    ("seconds", "out_of_range", _seconds),
+    ("too_early", "out_of_range", _changed(["create_time"], lambda _: FIRST_TIME - 1)),
+    ("too_late", "out_of_range", _changed(["last_update_time"], lambda _: LAST_TIME + 1)),
+    ("seconds", "out_of_range", _changed(["create_time"], lambda time: time // 1_000)),
     ("foreign_type", "unreachable_type", _foreign_type),
     ("foreign_state", "unreachable_state", _foreign_state),
     ("newer_function", "newer_word", _newer_function),
@@ -472,20 +382,20 @@ CATALOGUE: Final[tuple[Fault, ...]] = (
     ("map_order", "key_order", _map_order),
     ("foreign_model", "id_time", _foreign_model),
     ("foreign_task", "id_time", _foreign_task),
-    ("not_an_object", "not_an_object", _not_an_object),
-    ("bare_text", "not_an_object", _bare_text),
+    ("not_an_object", "not_an_object", _written(lambda text: f"[{text}]")),
+    ("bare_text", "not_an_object", _written(lambda _: '"COMPLETED"')),
     ("duplicate_key", "duplicate_key", _duplicate_key),
-    ("too_deep", "too_deep", _too_deep),
-    ("truncated", "not_json", _truncated),
-    ("empty", "not_json", _empty),
-    ("html", "not_json", _html),
-    ("two_bodies", "not_json", _two_bodies),
-    ("byte_order_mark", "not_json", _byte_order_mark),
-    ("nan", "not_json", _nan),
+    ("too_deep", "too_deep", _written(lambda text: f'{text[:-1]},"colour":{"[" * _DEEP}{"]" * _DEEP}}}')),
+    ("truncated", "not_json", _written(lambda text: text[:-17])),
+    ("empty", "not_json", _written(lambda _: "")),
+    ("html", "not_json", _written(lambda _: _PROXY_PAGE)),
+    ("two_bodies", "not_json", _written(lambda text: text * 2)),
+    ("byte_order_mark", "not_json", _written(lambda text: f"\ufeff{text}")),
+    ("nan", "not_json", _written(lambda text: f'{text[:-1]},"progress":NaN}}')),
     ("python_repr", "not_json", _python_repr),
-    ("latin_1", "encoding", _latin_1),
-    ("utf_16", "encoding", _utf_16),
-    ("gzipped", "encoding", _gzipped),
+    ("latin_1", "encoding", _written(lambda text: f'{text[:-1]},"tenant_id":"caf\u00e9"}}'.encode("latin-1"))),
+    ("utf_16", "encoding", _written(lambda text: text.encode("utf-16"))),
+    ("gzipped", "encoding", _written(_gzip)),
 )
 """Every fault: its name, the code of the finding that it raises, and what makes it of a sound payload."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
 
 from mltask_fixtures._errors import WrongUseError
@@ -14,7 +14,7 @@ from mltask_fixtures.contract.check import unknown_word
 from mltask_fixtures.contract.task import WIRE_ORDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from mltask_fixtures.factory.plan import Made, Plan
 
@@ -92,64 +92,75 @@ class Route:
         self.end = plan_of(_last_state(outcome, kind))
         self.path = kind.path(self.end.state)
         self.plans = (*map(plan_of, self.path[:-1]), self.end)
-        self._gone = {plan: tuple(key for key in self.end.keys if key not in plan.known) for plan in self.plans}
+        self._before = [
+            (plan, [key for key in self.end.keys if key not in plan.known], plan.state.value)
+            for plan in self.plans[:-1]
+        ]
+        self._between = self.path[1:-1]
         self._seen = [int(state not in kind.seldom or state is self.end.state) for state in self.path]
+        self._lags = kind.update_lags
+        self._plain = not self._lags and all(self._seen)
         self._patience = 1_000 * (kind.gives_up_after or 0) if self.given_up else 0
 
     def make(
         self, n: int, given: Mapping[str, Any], polls: PerState, lasts: PerState | None
-    ) -> tuple[list[dict[str, Any]], list[Task], list[int]]:
+    ) -> tuple[list[dict[str, Any]], tuple[Task, ...], tuple[int, ...]]:
         """Make the bodies that polls see, their snapshots, and when each is seen first, in ms since the creation."""
         if self.given_up and "error" in self.end.keys:
             given = {"error": f"timeout after {self._patience // 1_000} seconds", **given}
+        made = _, end, number = self.end.make(n, given)
+        create = end["create_time"]
+        lasted = end["last_update_time"] - create
+        begins = self._begins(number, lasted)
+        if lasts is not None:
+            lasting = [until - begin for begin, until in pairwise(begins)]
+            begins = list(accumulate(_per_state("lasts", lasts, self.path, lasting), initial=0))
+        if begins[-2] != lasted:
+            made = self.end.make(n, {**given, "create_time": create, "last_update_time": create + begins[-2]})
+        bodies = self._bodies(made, begins, given)
+        if polls == 1 and self._plain:
+            return bodies, tuple(map(self.end.validate, bodies)), tuple(begins[:-1])
         counts = self._seen if polls == 1 else _per_state("polls", polls, self.path, self._seen)
         if counts[-1] < 1:
             raise WrongUseError(f"polls: {self.end.state}, the last state, has to be seen once at least")
-        made = self.end.make(n, given)
-        create, lasted = made[1]["create_time"], made[1]["last_update_time"] - made[1]["create_time"]
-        lasting = self._pace(made[3], lasted)
-        if lasts is not None:
-            lasting = _per_state("lasts", lasts, self.path, lasting)
-        begins = list(accumulate(lasting, initial=0))
-        if begins[-2] != lasted:
-            made = self.end.make(n, {**given, "create_time": create, "last_update_time": create + begins[-2]})
-        return self._polled(made, given, counts, begins)
+        often = list(zip(counts, bodies, pairwise(begins), strict=True))
+        times = tuple(
+            begin + (until - begin) * poll // polls for polls, _, (begin, until) in often for poll in range(polls)
+        )
+        bodies = [body for polls, body, _ in often for _ in range(polls)]
+        if self._lags and "last_update_time" not in given:  # a poll shows what the one before wrote
+            wrote = [create, *(create + time for time in times)]
+            bodies = [{**body, "last_update_time": last} for body, last in zip(bodies, wrote, strict=False)]
+        return bodies, tuple(map(self.end.validate, bodies)), times
 
-    def _pace(self, seed: int, lasted: int) -> list[int]:
-        """Share the ms that a task lasted out among the states before its end; a poll later the end is seen again."""
-        durations = []
-        for _ in self.path[2:]:
+    def _begins(self, seed: int, lasted: int) -> list[int]:
+        """Share the ms that a task lasted out among its states; a poll after its end that is seen again."""
+        begins, rest = [0], lasted
+        for _ in self._between:
             seed, cut = divmod(seed, 450)
-            durations.append(lasted * (50 + cut) // 1_000)
-            lasted -= durations[-1]
-        return [*durations, lasted + self._patience, _BETWEEN_POLLS][-len(self.path) :]
+            rest -= rest * (50 + cut) // 1_000
+            begins.append(lasted - rest)
+        if self._before:
+            begins.append(lasted + self._patience)
+        begins.append(begins[-1] + _BETWEEN_POLLS)
+        return begins
 
-    def _polled(
-        self, made: Made, given: Mapping[str, Any], counts: Sequence[int], begins: Sequence[int]
-    ) -> tuple[list[dict[str, Any]], list[Task], list[int]]:
-        row, end, sequence, text = made
-        create = end["create_time"]
-        late = self.end.kind.update_lags and "last_update_time" not in given
-        bodies: list[dict[str, Any]] = []
-        tasks: list[Task] = []
-        times: list[int] = []
-        for plan, polls, begin, until in zip(self.plans, counts, begins, begins[1:], strict=False):
-            body = end
-            if plan is not self.end:
-                body = _earlier(plan, end, end.keys() - plan.known if given else self._gone[plan])
-                body["last_update_time"] = create + begin
-                if plan.shows_texts:
-                    plan.with_texts((row, body, sequence, text))
-            for poll in range(polls):
-                if late:  # the server shows what the poll before wrote
-                    body = {**body, "last_update_time": create + (times[-1] if times else 0)}
-                if late or not poll:
-                    tasks.append(plan.validate(body))
-                    bodies.append(body)
-                else:
-                    tasks.append(tasks[-1])
-                times.append(begin + (until - begin) * poll // polls)
-        return bodies, tasks, times
+    def _bodies(self, made: Made, begins: Sequence[int], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Give what the task shows in each state of its path."""
+        row, end, number = made
+        create, bodies = end["create_time"], []
+        for (plan, gone, state), begin in zip(self._before, begins, strict=False):
+            body = end.copy()
+            for name in end.keys() - plan.known if given else gone:
+                del body[name]
+            body["state"], body["last_update_time"] = state, create + begin
+            if plan.shows_texts:
+                body.update(dict.fromkeys(_TEXTS.intersection(plan.keys)))
+                body = {name: body[name] for name in WIRE_ORDER if name in body}
+                plan.with_texts((row, body, number))
+            bodies.append(body)
+        bodies.append(end)
+        return bodies
 
 
 def _last_state(outcome: str, kind: Kind) -> str:
@@ -157,18 +168,6 @@ def _last_state(outcome: str, kind: Kind) -> str:
         waiting = (TaskState.RUNNING, TaskState.CREATED)
         return next(state for state in waiting if state in kind.states and state not in kind.seldom)
     return TaskState.FAILED if outcome == "timed_out" else outcome
-
-
-def _earlier(plan: Plan, end: dict[str, Any], gone: Iterable[str]) -> dict[str, Any]:
-    """Give what a task shows in a state before its end; texts are still to be written."""
-    body = end.copy()
-    for name in gone:
-        del body[name]
-    body["state"] = plan.state.value
-    if plan.shows_texts:
-        body.update(dict.fromkeys(_TEXTS.intersection(plan.keys)))
-        return {name: body[name] for name in WIRE_ORDER if name in body}
-    return body
 
 
 def _per_state(what: str, said: PerState, path: Sequence[TaskState], default: Sequence[int]) -> list[int]:

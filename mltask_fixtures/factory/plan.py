@@ -21,13 +21,14 @@ EPOCH: Final = 1_735_689_600_000
 """2025-01-01, in ms since the epoch: the time at which every factory's payloads begin."""
 _APART: Final = 1_000
 """Ms between one payload and the next of the same type and state."""
-_SLOTS: Final = _APART // len(TaskState)
+_STATES: Final = len(TaskState)
+_SLOTS: Final = _APART // _STATES
 """Ms in those that a state may begin in; each state has its own."""
 SPAN: Final = 315_360_000_000
 """Ms (ten years) after which the times begin anew, so that any number of payloads keeps well-formed ids."""
-_DAY: Final = 86_400_000
-_SHARES: Final = 1_000
 _INPUTS: Final = 2
+SEQUENCE: Final = 40
+"""The bits below those that an id's running number is taken from."""
 _TEXTS: Final = ("error", "remote_job", "response")
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -66,15 +67,15 @@ class Row(NamedTuple):
     """The wire's text of `body`, with a hole for each key that differs."""
 
 
-Made: TypeAlias = tuple[Row, dict[str, Any], int, int]
-"""A payload before its check: its row, its body, and the numbers that its ids and its texts were drawn from."""
+Made: TypeAlias = tuple[Row, dict[str, Any], int]
+"""A payload before its check: its row, its body, and the number that its ids and its texts were drawn from."""
 
 
 class Plan:
     """Makes the payloads of one type in one state; payload n depends on the factory's key and on n alone.
 
-    All choices are digits of one number: two times, then the small ones, which together pick a row of a table that is
-    filled as it is needed, then the ids and the seed of the texts.
+    All choices are made by two numbers: one gives the times, the other the ids, the seed of the texts, and the row of
+    all small choices in a table that is filled as it is needed.
     """
 
     def __init__(
@@ -92,18 +93,19 @@ class Plan:
         """How many payloads `build` and `batch` have handed out; `nth` and `stream` leave it alone."""
         self._cluster, self._texts = cluster, texts
         self._draws = Draws(key, f"{self.task_type.value}:{self.state.value}")
-        self._slot = list(TaskState).index(self.state)
+        self._first = EPOCH + list(TaskState).index(self.state)
         shown = {*self.kind.keys, *self.kind.states[self.state]}
         self.keys = tuple(name for name in WIRE_ORDER if name in shown)
         self.known = frozenset({*self.keys, *(name for name in self.kind.optional if name not in _TEXTS)})
         """The keys that the state shows, or may show."""
         usual = _USUAL.get(self.task_type, _MODELS)
         self._functions = tuple(name if name in dialect.functions else usual[0] for name in usual)
-        self._longest = _LONGEST.get(self.task_type, _USUALLY_LONGEST)
-        self._low = _APART * self._longest * len(usual) * _INPUTS * NODES**3
+        self._many = len(usual) * _INPUTS * NODES**3
+        begun = self.state is TaskState.CREATED
+        self._least, self._longest = (0, 1) if begun else (1, _LONGEST.get(self.task_type, _USUALLY_LONGEST))
         self._rows: dict[int, Row] = {}
         self._same_rows: dict[tuple[int, ...], Row] = {}
-        self._shows_model = "model_id" in shown
+        self._shows_model, self._minted_before = "model_id" in shown, self.kind.model_minted == "before"
         self.shows_texts = not shown.isdisjoint(_TEXTS)
         self._differ = tuple(
             name for name in self.keys if name in {"model_id", "create_time", "last_update_time", *_TEXTS}
@@ -116,47 +118,42 @@ class Plan:
 
     def make(self, n: int, given: Mapping[str, Any] = NOTHING) -> Made:
         """Make payload n, not yet checked."""
-        rest, low = divmod(self._draws.number(n), self._low)
-        low, offset = divmod(low, _APART)
-        picked, lasted = divmod(low, self._longest)
+        small, large = self._draws.numbers(n)
         # Two states of one type never begin in the same millisecond, from which the task's id is minted.
-        create = EPOCH + n * _APART % SPAN + offset % _SLOTS * len(TaskState) + self._slot
-        last = create if self.state is TaskState.CREATED else create + 1 + lasted
+        create = self._first + n * _APART % SPAN + small % _SLOTS * _STATES
+        last = create + self._least + (small >> 16) % self._longest
         if given:
             create, last = _moved(create, last, given)
-        row = self._rows.get(picked) or self._row(picked)
+        row = self._rows.get(large % self._many) or self._row(large % self._many)
         body = row.body.copy()
         body["create_time"], body["last_update_time"] = create, last
-        sequence, rest = rest & 0xFFFFFF, rest >> 24
         if self._shows_model:
-            if self.kind.model_minted == "before":
-                minted = create - 1 - rest // _SHARES % _DAY
-            else:
-                minted = create + (last - create) * (rest % _SHARES) // _SHARES
-            body["model_id"] = mint_document_id(minted, sequence, row.mac)
-        made = row, body, sequence, rest // (_SHARES * _DAY) & 0xFFFFFFFFFFFFFFFF
+            share = small >> 40
+            minted = create - 1 - share * 5 if self._minted_before else create + ((last - create) * share >> 24)
+            body["model_id"] = mint_document_id(minted, large >> SEQUENCE, row.mac)
+        made = row, body, large
         if not (given or self.shows_texts):
             return made
         return self.with_given(made, given) if given else self.with_texts(made)
 
     def with_texts(self, made: Made) -> Made:
         """Write the texts that the state shows, where none was given."""
-        row, body, sequence, text = made
+        row, body, number = made
         for name in _TEXTS:
             if name in body and body[name] is None:
                 if name == "error":
                     nodes = _named(body.get("worker_node"))
-                    body[name] = self._texts.error(text, self.task_type, self.state, self.kind, nodes)
+                    body[name] = self._texts.error(number, self.task_type, self.state, self.kind, nodes)
                 elif name == "remote_job":
-                    body[name] = self._texts.remote_job(text, self.state, body["create_time"], self.dialect)
+                    body[name] = self._texts.remote_job(number, self.state, body["create_time"], self.dialect)
                 else:
-                    memory = mint_document_id(body["create_time"], sequence, row.mac)
-                    body[name] = self._texts.response(text, self.state, memory)
+                    memory = mint_document_id(body["create_time"], number >> SEQUENCE, row.mac)
+                    body[name] = self._texts.response(number, self.state, memory)
         return made
 
     def with_given(self, made: Made, given: Mapping[str, Any]) -> Made:
         """Put the given values into a body; what follows from them follows, and None leaves a key out."""
-        row, body, sequence, text = made
+        row, body, number = made
         times = {name: body[name] for name in ("create_time", "last_update_time")}
         body.update(given)
         body.update(times)  # the texts are drawn before a given time is refused
@@ -165,7 +162,7 @@ class Plan:
         self.with_texts(made)
         body.update({name: given[name] for name in times if name in given})
         left_out = {name for name, value in given.items() if value is None}
-        return row, {name: body[name] for name in WIRE_ORDER if name in body and name not in left_out}, sequence, text
+        return row, {name: body[name] for name in WIRE_ORDER if name in body and name not in left_out}, number
 
     def line(self, row: Row, body: Mapping[str, Any]) -> bytes:
         """Write a body that nothing was given to as the bytes that a server would send, and a line's end.

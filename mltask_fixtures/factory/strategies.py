@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from hypothesis import strategies as st
 
+from mltask_fixtures.contract.task import WIRE_ORDER
 from mltask_fixtures.factory.build import ContradictionError, TaskFactory, TaskOverrides
+from mltask_fixtures.factory.invalid import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,7 +54,7 @@ def tasks(
     """
     factory = TaskFactory(dialect=dialect)
     pairs = _pairs(factory, types, states)
-    return st.builds(lambda pair, n: factory.nth(n, *pair, **overrides), st.sampled_from(pairs), _NUMBERS)
+    return st.builds(lambda pair, n: factory.nth(n, *pair, **overrides), _one_of(pairs), _NUMBERS)
 
 
 def lifecycles(
@@ -84,7 +86,7 @@ def lifecycles(
     back = st.booleans() if stale_reads is None else st.just(stale_reads)
     return st.builds(
         lambda pair, n, polls, back: factory.lifecycle(*pair, n=n, polls=polls, stale_reads=back, **overrides),
-        st.sampled_from(_pairs(factory, types, outcomes)),
+        _one_of(_pairs(factory, types, outcomes)),
         _NUMBERS,
         st.integers(1, _MOST_POLLS),
         back,
@@ -116,20 +118,29 @@ def invalid_bodies(
         'TRAINING-CREATED-html-body'
     """
     factory = TaskFactory(dialect=dialect)
-    wanted = None if faults is None else list(faults)
-    for fault in wanted or ():
+    wanted = [name for name, _, _ in CATALOGUE] if faults is None else list(faults)
+    for fault in wanted if faults else ():
         factory.invalid(fault=fault)
 
     @cache
-    def spoilt(pair: tuple[TaskType, TaskState]) -> list[InvalidBody]:
-        return [bad for bad in factory.invalid(*pair) if wanted is None or bad.fault in wanted]
+    def spoilt(pair: tuple[TaskType, TaskState]) -> dict[str, list[InvalidBody]]:
+        bodies: dict[str, list[InvalidBody]] = {}
+        for bad in factory.invalid(*pair):
+            bodies.setdefault(bad.fault, []).append(bad)
+        return bodies
 
     pairs = _pairs(factory, types, states)
-    if wanted is not None:
-        pairs = [pair for pair in pairs if spoilt(pair)]
+    if faults is not None:
+        pairs = [pair for pair in pairs if not spoilt(pair).keys().isdisjoint(wanted)]
         if not pairs:
             raise ContradictionError(f"no {factory.dialect.name} task of these can have one of {', '.join(wanted)}")
-    return st.sampled_from(pairs).flatmap(lambda pair: st.sampled_from(spoilt(pair)))
+    drawn = st.tuples(_one_of(pairs), st.sampled_from(wanted)).filter(lambda drawn: drawn[1] in spoilt(drawn[0]))
+
+    def pick(drawn: tuple[tuple[TaskType, TaskState], str], which: int) -> InvalidBody:
+        bodies = spoilt(drawn[0])[drawn[1]]
+        return bodies[which % len(bodies)]  # always one draw: fewer would pass for simpler than an earlier fault
+
+    return st.builds(pick, drawn, st.integers(0, len(WIRE_ORDER)))
 
 
 def _pairs(
@@ -145,3 +156,9 @@ def _pairs(
     if not pairs:
         raise ContradictionError(f"{factory.dialect.name} shows no task of these types and states")
     return pairs
+
+
+def _one_of(pairs: list[tuple[TaskType, TaskState]]) -> SearchStrategy[tuple[TaskType, TaskState]]:
+    """Draw type and state apart from each other, so that each of them shrinks while the other stays."""
+    types, states = (st.sampled_from(list(dict.fromkeys(words))) for words in zip(*pairs, strict=True))
+    return st.tuples(types, states).filter(pairs.__contains__)

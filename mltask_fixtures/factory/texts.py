@@ -85,23 +85,26 @@ class Texts:
         """Make what a remote service says of a batch job, as the server keeps it; no state changes its ids."""
         draw = self._random
         draw.seed(seed)
-        job, file, output = draw.getrandbits(96), draw.getrandbits(96), draw.getrandbits(96)
-        total = 1 + int(draw.random() * 500)
+        digits = f"{draw.getrandbits(320):080x}"
+        done, total = sorted((int(digits[:4], 16) % 500, 1 + int(digits[4:8], 16) % 500))
         status = _STATUS.get(state, "in_progress")
-        done = total if status == "completed" else int(draw.random() * total)
         created, number = create_time // 1_000, float if dialect.remote_numbers == "doubles" else int
         values = {
-            "id": f"batch_{job:024x}",
+            "id": f"batch_{digits[8:32]}",
             "object": "batch",
             "endpoint": "/v1/embeddings",
             "errors": None,
-            "input_file_id": f"file-{file:024x}",
+            "input_file_id": f"file-{digits[32:56]}",
             "completion_window": "24h",
             "status": status,
-            "output_file_id": f"file-{output:024x}" if status == "completed" else None,
+            "output_file_id": f"file-{digits[56:]}" if status == "completed" else None,
             "created_at": number(created),
             "expires_at": number(created + _A_DAY_LATER),
-            "request_counts": {"total": number(total), "completed": number(done), "failed": number(0)},
+            "request_counts": {
+                "total": number(total),
+                "completed": number(total if status == "completed" else done),
+                "failed": number(0),
+            },
             **dict.fromkeys(dialect.remote_adds),
         }
         return in_map_order(values)

@@ -45,11 +45,26 @@ def test_the_shared_seed_decides():
     assert drawn[0] == drawn[1]
 
 
-def test_the_fixture_of_faker_decides(faker):
-    """The fixture of faker itself is seeded before each test, and so is the provider in it."""
+@pytest.mark.parametrize("time", ["first", "second"])
+def test_the_fixture_of_faker_decides(faker, request, time):
+    """The fixture of faker is seeded before each test, and so is the provider in it: with 0, or with the run's seed."""
+    seed = request.getfixturevalue("faker_seed") if "faker_seed" in request.fixturenames else 0  # pytest-randomly's
     faker.add_provider(MLTaskProvider)
-    faker.seed_instance(4)
-    assert draw(faker) == draw(faker_of())
+    assert draw(faker) == draw(faker_of(seed=seed)), time
+
+
+class TestASeedOfItsOwn:
+    """Where a fixture `faker_seed` says another seed."""
+
+    @pytest.fixture(autouse=True)
+    def faker_seed(self):
+        """Say it, as faker's documentation does."""
+        return 4711
+
+    def test_the_fixture_of_faker_follows_it(self, faker):
+        """The provider in the fixture draws as one in any Faker of that seed."""
+        faker.add_provider(MLTaskProvider)
+        assert draw(faker) == draw(faker_of(seed=4711))
 
 
 def test_what_is_drawn_is_valid():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
 
-from mltask_fixtures import Task, TaskState, TrainingTask, check
+from mltask_fixtures import Task, TrainingTask, check
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.factory import ContradictionError, TaskFactory
 from mltask_fixtures.factory.strategies import invalid_bodies, lifecycles, tasks
@@ -40,10 +40,15 @@ def test_they_shrink_to_the_simplest():
     """The first type and state, the first payload, one poll for each state."""
     factory = TaskFactory(dialect="3.6")
     assert find(tasks("3.6"), lambda _: True) == factory.nth(0, "TRAINING", "CREATED")
-    assert find(tasks("3.6"), lambda task: task.state is TaskState.FAILED) == factory.nth(0, "TRAINING", "FAILED")
+    for state, simplest in (("FAILED", "TRAINING"), ("CANCELLED", "BATCH_PREDICTION")):
+        assert find(tasks("3.6"), lambda task, state=state: task.state == state) == factory.nth(0, simplest, state)
+    for task_type, simplest in (("AGENT_EXECUTION", "CREATED"), ("BATCH_PREDICTION", "RUNNING")):
+        found = find(tasks("3.6"), lambda task, task_type=task_type: task.task_type == task_type)
+        assert found == factory.nth(0, task_type, simplest)
     life = find(lifecycles("3.6", outcomes=["COMPLETED"]), lambda _: True)
     assert life == factory.lifecycle("TRAINING", "COMPLETED", n=0)
     assert str(find(invalid_bodies("3.6"), lambda _: True)) == "TRAINING-CREATED-missing-task_type"
+    assert str(find(invalid_bodies("3.6"), lambda bad: bad.fault == "html")) == "TRAINING-CREATED-html-body"
 
 
 @given(st.from_type(Task), st.from_type(TrainingTask))

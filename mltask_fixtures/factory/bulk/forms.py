@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from mltask_fixtures._errors import OutsideError
-from mltask_fixtures.contract import DIALECTS, Dialect, TaskState, TaskType
-from mltask_fixtures.contract.wire import encode, map_order
+from mltask_fixtures.contract import DIALECTS
+from mltask_fixtures.contract.wire import encode
 from mltask_fixtures.factory.bulk.order import Block, Order, installed
+from mltask_fixtures.factory.siblings import as_stored, hit, search_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from mltask_fixtures.contract import TaskState, TaskType
+
 _One = TypeVar("_One")
-_WAITING: Final = (TaskState.CREATED, TaskState.RUNNING)
 
 
 class Maker:
@@ -89,51 +91,16 @@ def _bulk(maker: Maker, block: Block) -> bytes:
 
 def _search(maker: Maker, block: Block) -> bytes:
     total = maker.order.whole.stop - maker.order.whole.start
-    around = encode(
-        {
-            "took": 2,
-            "timed_out": False,
-            "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
-            "hits": {
-                "total": {"value": total, "relation": "eq"},
-                "max_score": 1.0 if total else None,
-                "hits": [],
-            },
-        }
-    ).encode()
+    around = encode(search_answer(total)).encode()
     head, tail = around[:-3], around[-3:]
     return _listed(maker, block, _hits(maker, block), head=head, between=b",", tail=tail + b"\n")
 
 
 def _hits(maker: Maker, block: Block) -> Iterator[bytes]:
     dialect, index = DIALECTS[maker.order.dialect], maker.order.index
-    kept = {pair: _as_stored(*pair, dialect) for pair in maker.pairs}
+    stored = [as_stored(*pair, dialect) for pair in maker.pairs]
     for number, (task_id, line) in enumerate(maker.documents(block), block.start):
-        version, late = kept[maker.pairs[number % len(maker.pairs)]]
-        body: dict[str, Any] = json.loads(line)
-        hit = {
-            "_index": index,
-            "_id": task_id,
-            "_version": version,
-            "_seq_no": number,
-            "_primary_term": 1,
-            "_score": 1.0,
-            "_source": {key: body[key] for key in map_order(sorted(body, key=late.__contains__))},
-        }
-        yield encode(hit).encode()
-
-
-def _as_stored(task_type: TaskType, state: TaskState, dialect: Dialect) -> tuple[int, frozenset[str]]:
-    """Give how often a task was written by the time it is in a state, and the keys that its last update added.
-
-    The keys of a stored document are in the order of a HashMap, where a later one of the same bucket comes later.
-    """
-    kind = dialect.kinds[task_type]
-    before = [one for one in _WAITING if one in kind.states]
-    if state is TaskState.CANCELLED and TaskState.CANCELLING in kind.states:
-        before.append(TaskState.CANCELLING)
-    version = before.index(state) + 1 if state in before else len(before) + 1
-    return version, frozenset(kind.states[state])
+        yield encode(hit(json.loads(line), task_id, number, stored[number % len(stored)], index)).encode()
 
 
 def _listed(maker: Maker, block: Block, items: Iterator[bytes], *, head: bytes, between: bytes, tail: bytes) -> bytes:

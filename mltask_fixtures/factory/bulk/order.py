@@ -11,14 +11,13 @@ from mltask_fixtures import __version__
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.contract import DIALECTS, TaskState, TaskType
 from mltask_fixtures.factory import ContradictionError, TaskFactory
+from mltask_fixtures.factory.siblings import INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _INDEX: Final = re.compile(r'(?!\.{1,2}$)[^-_+A-Z\\/*?"<>| ,#:\x00-\x1f][^A-Z\\/*?"<>| ,#:\x00-\x1f]*')
 _LONGEST_INDEX: Final = 255
-TASK_INDEX: Final = ".plugins-ml-task"
-"""Where a server keeps its tasks."""
 
 
 class Block(NamedTuple):
@@ -70,7 +69,7 @@ class Order:
     start: int = 0
     shards: int = 1
     shard: int = 0
-    index: str = TASK_INDEX
+    index: str = INDEX
     block: int = 10_000
     made_with: str = field(default_factory=installed)
     """What was installed where the order was placed; whoever works on it must have the same."""
