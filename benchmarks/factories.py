@@ -193,8 +193,8 @@ SHARD += "open(sys.argv[1], 'wb').writelines(TaskFactory(1).ndjson(a, b))"
 
 
 def processes(folder: Path) -> _measure.Group:
-    """The same lines by one process and by two, their start included."""
-    n = 600_000
+    """The same lines by one process and by two, their start included; the files lie in memory."""
+    n = 1_000_000
 
     def run(shards: int) -> Callable[[], None]:
         def start() -> None:
@@ -211,7 +211,7 @@ def processes(folder: Path) -> _measure.Group:
 
     cases = [_measure.Case("two processes", run(2), n, ours=True), _measure.Case("one process", run(1), n)]
     return _measure.Group(
-        "One line of 600,000, by processes", _measure.interleaved(cases, 3), "two are 1.8 times faster"
+        "One line of 1,000,000, by processes", _measure.interleaved(cases, 3), "two are 1.8 times faster"
     )
 
 
@@ -289,7 +289,9 @@ def main() -> None:
         parser.add_argument(option, type=Path)
     parser.add_argument("--check", action="store_true", help="fail if a promise is not kept")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    # In memory where that is possible: what a disk does with 200 MB is not what is measured.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
         groups = [payloads(), lines(Path(folder)), processes(Path(folder)), *the_rest()]
     on = _measure.machine(*PEERS)
     print(_measure.table(groups), on, sep="\n\n")

@@ -113,7 +113,7 @@ class Task(BaseModel):
     input_type: Annotated[InputType | None, _Optional, _says("one of the input types")] = None
     progress: Annotated[StrictFloat | None, _Optional, _says("a number with a point, such as 0.5")] = None
     output_index: Annotated[_Text | None, _Optional, _says("the name of an index")] = None
-    worker_node: Annotated[_Text | list[_Id] | None, _Optional, _says(_NODES)] = None
+    worker_node: Annotated[list[_Id] | _Text | None, _Optional, _says(_NODES)] = None
     create_time: Annotated[_Time, _says("whole milliseconds since the epoch, from 2000 to 2100")]
     last_update_time: Annotated[
         _Time, _says("whole milliseconds since the epoch, from 2000 to 2100, and not before create_time")
@@ -174,7 +174,7 @@ def _plain(value: Any) -> Any:
 
 class _WithFunction(Task):
     function_name: Annotated[FunctionName, _says(_FUNCTION)]  # pyright: ignore[reportGeneralTypeIssues] - required
-    worker_node: Annotated[_Text | list[_Id], _says(_NODES)]  # pyright: ignore[reportGeneralTypeIssues] - required
+    worker_node: Annotated[list[_Id] | _Text, _says(_NODES)]  # pyright: ignore[reportGeneralTypeIssues] - required
 
 
 class TrainingTask(_WithFunction):

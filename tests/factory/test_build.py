@@ -108,6 +108,19 @@ def test_another_process_makes_the_same_bytes():
     assert runs[0].stdout == runs[1].stdout
 
 
+def test_a_first_payload_loads_nothing_that_it_does_not_need():
+    """Beside faker and pydantic: neither the models of other answers nor recordings, other libraries or odd modules."""
+    program = (
+        "import sys; from mltask_fixtures import TaskFactory; TaskFactory(1, '2.19').build('TRAINING', 'FAILED')\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", f"{program}print(*sys.modules)"], check=True, capture_output=True, text=True
+    )
+    unwanted = {"contract.responses", "contract.answers", "factory.siblings", "factory.bulk", "cassette", "cli"}
+    unwanted = {f"mltask_fixtures.{name}" for name in unwanted} | {"difflib", "gzip", "vcr", "hypothesis", "pytest"}
+    assert not unwanted & {*run.stdout.split()}
+
+
 # Nothing of this depends on faker's version: payloads without free text.
 SKELETON = "19b179fe838d3c0d"
 
