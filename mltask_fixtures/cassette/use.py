@@ -58,7 +58,8 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
             first recorded task, and so on; answers then say the id that was asked for.
         start_at: a state; each task's polls begin with the first recorded answer that shows it.
         with_: values of the recorded tasks to change, such as `{"error": "no such index"}`, or for the polls that show
-            one state, `{"FAILED": {"error": "no such index"}}`; None takes a field away.
+            one state, `{"FAILED": {"error": "no such index"}}`; None takes a field away. What a search finds of these
+            tasks says the same.
         faults: what happens at the nth poll of each task in place of its recorded answer, such as
             `{2: 429, 5: "timeout", range(6, 9): 503}`: an HTTP status, `timeout`, `reset`, `refused`, `truncated`, or a
             `timedelta` that the answer takes. The recorded answers go on after it.
