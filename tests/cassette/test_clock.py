@@ -18,7 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic, sleep
 
 import anyio
+import backoff
 import pytest
+import stamina
+import tenacity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opensearchpy import OpenSearch
@@ -736,7 +739,6 @@ def test_two_cassettes_in_two_tasks_share_the_loop():
 
 def test_tenacity_does_not_wait(clock):
     """Retries with tenacity end at once, and by its own stop after a delay."""
-    tenacity = pytest.importorskip("tenacity")
     tries = []
 
     @tenacity.retry(wait=tenacity.wait_fixed(10), stop=tenacity.stop_after_delay(100))
@@ -751,7 +753,6 @@ def test_tenacity_does_not_wait(clock):
 
 def test_stamina_and_backoff_do_not_wait(clock):
     """Retries with stamina and backoff end at once."""
-    stamina, backoff = pytest.importorskip("stamina"), pytest.importorskip("backoff")
     tries = []
 
     @stamina.retry(on=OSError, attempts=4, wait_initial=60, wait_jitter=0, wait_max=1000, timeout=None)
