@@ -5,7 +5,6 @@ It imports nothing but pytest until a fixture is used, and no fixture of it runs
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mltask_fixtures._plugin.using import Rules
     from mltask_fixtures.cassette import MLTaskCassette
 
-_RECORD_MODES = ("none", "once", "new", "all", "verify")
 _MARKERS = (
     (
         "mltask_cassette(name=None, *, strict=False, allowed_hosts=(), unplayed=None, clock=None, any_task_id=False, "
@@ -28,10 +26,41 @@ _MARKERS = (
     ),
     "mltask_dialects(*names): run the test once with each of these dialects: documented, 2.19, 3.6, ...",
 )
-_CASSETTE_OPTIONS = (
-    *("strict", "allowed_hosts", "unplayed", "clock"),
-    *("any_task_id", "start_at", "with_", "faults"),
-)
+_RECORD_MODES = ("none", "once", "new", "all", "verify")
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "--mltask-record": {
+        "choices": _RECORD_MODES,
+        "help": "Record the traffic of tests with a cassette: never; if there is no file yet; what the file does not "
+        "answer; everything anew. verify sends it to --mltask-url and reports in what the answers differ. "
+        "Default: none.",
+    },
+    "--mltask-url": {
+        "metavar": "URL",
+        "help": "The cluster that recorded requests are sent to, whatever host they name.",
+    },
+    "--mltask-allow-secret": {
+        "action": "append",
+        "default": [],
+        "metavar": "FINGERPRINT",
+        "help": "Record a value although it looks like a secret; a refusal names its fingerprint. Repeatable.",
+    },
+    "--mltask-seed": {"metavar": "SEED", "help": "The seed of the run: a number or a text. Default: 0."},
+}
+_INI: dict[str, tuple[Any, str]] = {
+    "mltask_record": ("none", "What --mltask-record is when it is not given."),
+    "mltask_clock": ("virtual", "The clock of tests with a cassette: virtual, recorded, real."),
+    "mltask_seed": ("0", "What --mltask-seed is when it is not given."),
+    "mltask_dialect": ("documented", "The dialect of the fixtures: documented, 2.19, 3.6, ..."),
+    "mltask_allow_secret": ([], "More of what --mltask-allow-secret takes, one a line."),
+    "mltask_cassette_dir": (None, "The project's folder of cassettes."),
+    "mltask_unplayed": ("ignore", "Interactions that a passed test left unplayed: ignore, warn, fail."),
+    "mltask_orphans": ("ignore", "Cassettes that no test uses: ignore, warn, fail."),
+    "mltask_max_age": ("", "How old a cassette may be, such as 12h, 30d or 8w."),
+    "mltask_expired": ("", "One that is older: warn, fail, rerecord. Default: warn; fail if CI is set."),
+}
+"""The ini keys, each with its default."""
+_TYPES: dict[str, Any] = {"mltask_allow_secret": "linelist", "mltask_cassette_dir": "paths"}
+"""Of the ini keys that are no text."""
 _WORDS = {
     "mltask_record": _RECORD_MODES,
     "mltask_clock": ("virtual", "recorded", "real"),
@@ -50,38 +79,10 @@ _seed = pytest.StashKey[str]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options and ini keys."""
     group = parser.getgroup("mltask", "OpenSearch ML Commons tasks")
-    group.addoption(
-        "--mltask-record",
-        choices=_RECORD_MODES,
-        help="Record the traffic of tests with a cassette: never; if there is no file yet; what the file does not "
-        "answer; everything anew. verify sends it to --mltask-url and reports in what the answers differ. "
-        "Default: none.",
-    )
-    group.addoption(
-        "--mltask-url", metavar="URL", help="The cluster that recorded requests are sent to, whatever host they name."
-    )
-    group.addoption(
-        "--mltask-allow-secret",
-        action="append",
-        default=[],
-        metavar="FINGERPRINT",
-        help="Record a value although it looks like a secret; a refusal names its fingerprint. Repeatable.",
-    )
-    group.addoption("--mltask-seed", metavar="SEED", help="The seed of the run: a number or a text. Default: 0.")
-    parser.addini("mltask_record", "What --mltask-record is when it is not given.", default="none")
-    parser.addini("mltask_clock", "The clock of tests with a cassette: virtual, recorded, real.", default="virtual")
-    parser.addini("mltask_seed", "What --mltask-seed is when it is not given.", default="0")
-    parser.addini("mltask_dialect", "The dialect of the fixtures: documented, 2.19, 3.6, ...", default="documented")
-    parser.addini("mltask_allow_secret", "More of what --mltask-allow-secret takes, one a line.", type="linelist")
-    parser.addini("mltask_cassette_dir", "The project's folder of cassettes.", type="paths", default=None)
-    parser.addini(
-        "mltask_unplayed", "Interactions that a passed test left unplayed: ignore, warn, fail.", default="ignore"
-    )
-    parser.addini("mltask_orphans", "Cassettes that no test uses: ignore, warn, fail.", default="ignore")
-    parser.addini("mltask_max_age", "How old a cassette may be, such as 12h, 30d or 8w.", default="")
-    parser.addini(
-        "mltask_expired", "One that is older: warn, fail, rerecord. Default: warn; fail if CI is set.", default=""
-    )
+    for option, about in _OPTIONS.items():
+        group.addoption(option, **about)
+    for key, (default, sentence) in _INI.items():
+        parser.addini(key, sentence, type=_TYPES.get(key), default=default)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     for key, words in _WORDS.items():
         said = config.getini(key)
-        if said not in words and not (said == "" and key == "mltask_expired"):
+        if said not in words and said != _INI[key][0]:
             raise pytest.UsageError(f"{key} is {said!r}; there are {', '.join(words)}")
     if _record_mode(config) == "verify" and not config.getoption("--mltask-url"):
         raise pytest.UsageError("--mltask-record verify needs a cluster to ask: --mltask-url URL")
@@ -104,10 +105,9 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"mltask_max_age is {error}") from None
     if (policy := config.getini("mltask_orphans")) != "ignore":
         from mltask_fixtures._plugin.orphans import Orphans
+        from mltask_fixtures._plugin.using import folder_of
 
-        config.pluginmanager.register(
-            Orphans(config, _cassette_folder(config), policy, _cassette_name), "mltask_orphans"
-        )
+        config.pluginmanager.register(Orphans(config, folder_of(config), policy, _cassette_name), "mltask_orphans")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -120,7 +120,8 @@ def pytest_report_header(config: pytest.Config) -> str:
         f"record {_record_mode(config)}",
     ]
     if url := config.getoption("--mltask-url"):
-        parts.append(f"url {_without_credentials(url)}")
+        scheme, separator, rest = url.partition("://")
+        parts.append(f"url {scheme}{separator}{rest.rpartition('@')[2]}")  # without credentials
     return f"mltask-fixtures: {__version__}, {', '.join(parts)}"
 
 
@@ -132,122 +133,33 @@ def _record_mode(config: pytest.Config) -> str:
     return str(config.getoption("--mltask-record") or config.getini("mltask_record"))
 
 
-def _without_credentials(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
-def _rules(config: pytest.Config) -> Rules:
-    """Gather what the run says of its cassettes."""
-    from os import environ
-
-    from mltask_fixtures._plugin.using import Rules
-
-    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
-    return Rules(
-        record=_record_mode(config),
-        url=config.getoption("--mltask-url"),
-        folder=_cassette_folder(config),
-        unplayed=config.getini("mltask_unplayed"),
-        clock=config.getini("mltask_clock"),
-        max_age=config.getini("mltask_max_age"),
-        expired=config.getini("mltask_expired") or ("fail" if in_ci else "warn"),
-        allow_secrets=(*(config.getoption("--mltask-allow-secret") or ()), *config.getini("mltask_allow_secret")),
-    )
-
-
-def _cassette_folder(config: pytest.Config) -> Path:
-    said: list[Path] | None = config.getini("mltask_cassette_dir")
-    return said[0] if said else config.rootpath / "cassettes"
-
-
 # ------------------------------------------------------------------------------------------------------- collection
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once with each dialect of its marker."""
-    marker = metafunc.definition.get_closest_marker("mltask_dialects")
-    if marker is None:
-        return
-    if marker.kwargs or not marker.args:
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: mltask_dialects takes the names of dialects, such as "
-            'mltask_dialects("documented", "3.6")'
-        )
-    if "mltask_dialect" not in metafunc.fixturenames:
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: mltask_dialects changes the fixtures mltask, mltask_server and "
-            "mltask_dialect, and the test uses none of them"
-        )
-    from mltask_fixtures import DIALECTS
-    from mltask_fixtures.contract import UnknownDialectError
+    if marker := metafunc.definition.get_closest_marker("mltask_dialects"):
+        from mltask_fixtures._plugin.marker import run_with_dialects
 
-    for name in marker.args:
-        try:
-            DIALECTS[name]
-        except UnknownDialectError as error:
-            raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from None
-    metafunc.parametrize("mltask_dialect", marker.args)
+        run_with_dialects(metafunc, marker)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let a marked test use the cassette; its marker is looked at once all tests are known."""
     if isinstance(item, pytest.Function) and item.get_closest_marker("mltask_cassette"):
-        _cassette_marker(item)
-        if "mltask_replay" not in item.fixturenames:
-            item.fixturenames = [*_wider_than_function(item), "mltask_replay", *_of_function(item)]
+        from mltask_fixtures._plugin.marker import cassette_of, give_fixture
 
-
-def _wider_than_function(item: pytest.Function) -> list[str]:
-    return [name for name in item.fixturenames if not _is_of_function(item, name)]
-
-
-def _of_function(item: pytest.Function) -> list[str]:
-    return [name for name in item.fixturenames if _is_of_function(item, name)]
-
-
-def _is_of_function(item: pytest.Function, name: str) -> bool:
-    """Tell whether a fixture is made for each test; those come after the cassette, so that it answers them too."""
-    definitions = item._fixtureinfo.name2fixturedefs.get(name)  # noqa: SLF001 - pytest shows scopes nowhere else
-    return name != "request" and (not definitions or definitions[-1].scope == "function")
-
-
-def _cassette_marker(item: pytest.Item) -> tuple[str | None, dict[str, Any]]:
-    """Read the marker of a test.
-
-    Raises:
-        pytest.UsageError: it has an argument that there is not; the error names the known ones.
-    """
-    marker = item.get_closest_marker("mltask_cassette")
-    if marker is None:
-        raise pytest.UsageError(
-            f"{item.nodeid}: mltask_replay gives the cassette of the marker mltask_cassette, which the test has not"
-        )
-    options = dict(marker.kwargs)
-    names = [*marker.args, *([options.pop("name")] if "name" in options else [])]
-    for option in options:
-        if option not in _CASSETTE_OPTIONS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(str(option), _CASSETTE_OPTIONS, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the known ones are name, {', '.join(_CASSETTE_OPTIONS)}"
-            raise pytest.UsageError(f"{item.nodeid}: mltask_cassette has no argument {option!r}; {hint}")
-    for option in ("unplayed", "clock"):
-        known = _WORDS[f"mltask_{option}"]
-        if (word := options.get(option, known[0])) not in known:
-            raise pytest.UsageError(
-                f"{item.nodeid}: mltask_cassette has {option}={word!r}; there are {', '.join(known)}"
-            )
-    if len(names) > 1 or not all(isinstance(name, (str, Path)) for name in names):
-        raise pytest.UsageError(f"{item.nodeid}: mltask_cassette takes one name of a cassette, not {names!r}")
-    return (str(names[0]) if names else None), options
+        cassette_of(item, _WORDS)
+        give_fixture(item, "mltask_replay")
 
 
 def _cassette_name(item: pytest.Item) -> str | None:
     """Give the name of the cassette that a test's marker asks for."""
     if not isinstance(item, pytest.Function) or not item.get_closest_marker("mltask_cassette"):
         return None
-    return _cassette_marker(item)[0] or _own_name(item)
+    from mltask_fixtures._plugin.marker import cassette_of
+
+    return cassette_of(item, _WORDS)[0]
 
 
 # ----------------------------------------------------------------------------------------------------------- running
@@ -293,16 +205,14 @@ def _test_id(item: Any, config: pytest.Config) -> str:
 def mltask_replay(request: pytest.FixtureRequest) -> Iterator[MLTaskCassette]:
     """The cassette that answers the test's requests; a test with the marker `mltask_cassette` has it anyway."""
     from mltask_fixtures._errors import MLTaskFixturesError
+    from mltask_fixtures._plugin.marker import cassette_of
     from mltask_fixtures._plugin.using import using
 
     item = request.node
-    name, options = _cassette_marker(item)
+    name, options = cassette_of(item, _WORDS)
     try:
         with using(
-            name or _own_name(item),
-            _rules(request.config),
-            passed=lambda: not item.stash.get(_not_passed, False),
-            **options,
+            name, _rules(request.config), passed=lambda: not item.stash.get(_not_passed, False), **options
         ) as cassette:
             yield cassette
     except MLTaskFixturesError as error:
@@ -322,16 +232,10 @@ def mltask_use_cassette(request: pytest.FixtureRequest) -> Callable[..., Abstrac
     return partial(using, rules=_rules(request.config))
 
 
-def _own_name(item: Any) -> str:
-    """Name a cassette after its test: one for each, whatever stands in its parameters."""
-    from hashlib import blake2b
-    from re import sub
+def _rules(config: pytest.Config) -> Rules:
+    from mltask_fixtures._plugin.using import rules_of
 
-    test = str(item.nodeid).partition("::")[2]
-    plain = sub(r"[^\w.-]+", "-", test.replace("::", "."), flags=256).strip("-.")[:80]
-    if plain != test:
-        plain += "-" + blake2b(test.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-    return f"{item.path.stem}/{plain}"
+    return rules_of(config, _record_mode(config))
 
 
 @pytest.fixture

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette import store
 from mltask_fixtures.cassette.use import put_to_use
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _KEY: Final = "mltask_orphans"
 """Of what a worker of xdist tells the controller."""
 _NARROWING: Final = ("--ignore", "--lf", "--last-failed")
 """Options with which pytest reads only a part of the suite; those that leave out what was read deselect it."""
+_FOLDER: Final = store.bodies_of(Path("of")).suffix
+_SIDE_FILE: Final = re.compile(rf"[0-9a-f]{{64}}{re.escape(our_format.SIDE_FILE)}")
 
 
 class Orphans:
     """Collects which cassettes are used, and tells at the end of a run which files are not.
 
     A cassette is used if the marker of any collected test names it, or if it was opened. Files of other suffixes than
-    ours are never looked at: they may be another tool's.
+    ours are never looked at: they may be another tool's. The large body of a cassette is used if the cassette names it.
     """
 
     def __init__(
@@ -69,7 +74,9 @@ class Orphans:
         if not self._whole or exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             return
         orphans = [path for path in _cassettes(self._folder) if path.resolve() not in self._used]
-        self._told = [str(_shortened(path, session.config.rootpath)) for path in orphans]
+        root = session.config.rootpath
+        self._told = [str(_shortened(path, root)) for path in orphans]
+        self._told += [f"{_shortened(path, root)}: {why}" for path, why in _bodies(self._folder)]
         if self._told and self._policy == "fail" and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -112,6 +119,25 @@ def _cassettes(folder: Path) -> list[Path]:
     if folder.resolve() == store.bundled_folder().resolve():
         return []
     return [path for path in sorted(folder.glob(f"**/*{store.SUFFIX}")) if _is_cassette(path)]
+
+
+def _bodies(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Give the side files that no cassette names, or their folder where the cassette itself is gone, and why."""
+    if folder.resolve() == store.bundled_folder().resolve():
+        return
+    for bodies in sorted(folder.glob(f"**/*{_FOLDER}")):
+        files = [path for path in sorted(bodies.glob("*")) if _SIDE_FILE.fullmatch(path.name)]
+        owners = [path for path in bodies.parent.glob(f"{glob.escape(bodies.stem)}*") if _owns(path, bodies)]
+        named = b"".join(path.read_bytes() for path in owners)
+        if owners:
+            yield from ((path, "no cassette names it") for path in files if path.name.encode() not in named)
+        elif files:
+            yield bodies, "its cassette is gone"
+
+
+def _owns(path: Path, bodies: Path) -> bool:
+    """Tell a cassette whose bodies lie in a folder, in a file of whatever suffix another tool gave it."""
+    return path.is_file() and store.bodies_of(path) == bodies
 
 
 def _is_cassette(path: Path) -> bool:

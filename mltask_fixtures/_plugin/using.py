@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from mltask_fixtures.cassette import UnknownCassetteError, store, use_cassette
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    import pytest
 
     from mltask_fixtures.cassette import MLTaskCassette
 
@@ -50,6 +53,27 @@ class Rules:
     """`warn`, `fail` or `rerecord`."""
     allow_secrets: tuple[str, ...] = ()
     """The fingerprints of values that may be recorded although they look like secrets."""
+
+
+def rules_of(config: pytest.Config, record: str) -> Rules:
+    """Gather what options and ini keys say of the cassettes of a run, recorded in this mode."""
+    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return Rules(
+        record=record,
+        url=config.getoption("--mltask-url"),
+        folder=folder_of(config),
+        unplayed=config.getini("mltask_unplayed"),
+        clock=config.getini("mltask_clock"),
+        max_age=config.getini("mltask_max_age"),
+        expired=config.getini("mltask_expired") or ("fail" if in_ci else "warn"),
+        allow_secrets=(*(config.getoption("--mltask-allow-secret") or ()), *config.getini("mltask_allow_secret")),
+    )
+
+
+def folder_of(config: pytest.Config) -> Path:
+    """Give the project's folder of cassettes."""
+    said: list[Path] | None = config.getini("mltask_cassette_dir")
+    return said[0] if said else config.rootpath / "cassettes"
 
 
 @contextmanager

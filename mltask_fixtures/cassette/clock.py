@@ -1,9 +1,10 @@
 """The clock of the code under test: its sleeps pass at once, and the clocks that it reads agree with them.
 
-A virtual clock is the real one plus what was slept. It belongs to the thread that opened it; every other thread, and
+A virtual clock is the real one plus what was slept. It belongs to the thread that opened it, to the threads that this
+one starts and to the work that it gives to thread pools; `turns.py` tells how they share it. Every other thread, and
 the test machinery in the same thread (pytest, its plugins, hypothesis, coverage), keep the real one. Python's standard
-library waits for real things, so it does too, asyncio excepted: a virtual event loop goes to its next timer as soon as
-nothing else can happen before it.
+library waits for real things, so it does too, save where it waits for the code's own threads (`threading`, `queue`,
+futures) and in asyncio: a virtual event loop goes to its next timer as soon as nothing else can happen before it.
 
 No library carries this. time-machine moves the clocks of all threads and has no sleep; freezegun has no sleep either,
 moves all threads too, and puts another class in the place of `datetime` in every module, at 6 to 17 ms for each test
@@ -24,12 +25,16 @@ from functools import wraps
 from threading import get_ident
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, get_args
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from wrapt import register_post_import_hook
 
+from mltask_fixtures.cassette.turns import Bell, Turns, work_within
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from mltask_fixtures.cassette.turns import Turn
 
 ClockMode: TypeAlias = Literal["virtual", "recorded", "real"]
 CLOCK_MODES: Final = get_args(ClockMode)
@@ -44,14 +49,16 @@ _MACHINERY: Final = frozenset(
     }
 )
 """Whose callers read the real clock, by module or package; `pytest_*` plugins do so as well."""
-_OF_THE_CODE: Final = frozenset({"sched"})
-"""The part of the standard library that sleeps only because the code asked it to."""
+_POOLS: Final = "concurrent.futures.thread"
+_INTERCEPTING: Final = "mltask_fixtures.cassette.intercept"
+_OF_THE_CODE: Final = frozenset({"sched", "threading", "queue", "concurrent.futures._base", _POOLS})
+"""The parts of the standard library that wait only for what the code itself does."""
 _NOT_OF_THE_CODE: Final = ("mltask-", "pytest_timeout")
 """How the names of threads begin that the code under test does not wait for."""
 
 
 class Clock:
-    """The time of the code under test in one thread.
+    """The time of the code under test, in the thread that opened it and those that it starts.
 
     Example:
         >>> with running("virtual") as clock:
@@ -67,6 +74,10 @@ class Clock:
         """Whether sleeps pass at once."""
         self.skipped_ns = 0
         """What was slept and not waited for, in ns."""
+        self.opened = 0
+        """How many blocks it is open for."""
+        self.turns = Turns(self._now_ns, self._skip_ns, self.others_at_work)
+        """The threads that live by it."""
         self._there = frozenset(threading.enumerate())
 
     @property
@@ -76,26 +87,40 @@ class Clock:
 
     def now(self) -> float:
         """Give the monotonic time of the code under test, in seconds."""
-        return (_monotonic_ns() + self.skipped_ns) / _NS
+        return self._now_ns() / _NS
+
+    def _now_ns(self) -> int:
+        return _monotonic_ns() + self.skipped_ns
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass: at once on a virtual clock, else by waiting."""
-        if self.is_virtual and not self.others_at_work():
+        """Let time pass: at once on a virtual clock where nobody else has anything to do, else by waiting."""
+        if not self.is_in_use:
+            _sleep(seconds)
+        elif self.turns.alone and not self.others_at_work():
             self.skip(seconds)
-            seconds = 0  # whoever else has something to do gets the turn that a sleep would have given
-        _sleep(seconds)
+            _sleep(0)  # whoever else has something to do gets the turn that a sleep would have given
+        elif seconds and self.turns.has(get_ident()):
+            self.turns.sleep(seconds)
+        else:
+            _sleep(seconds)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it is virtual, and a block is open for it."""
+        return self.is_virtual and not self.turns.is_over
 
     def skip(self, seconds: float) -> None:
         """Put the clock forward."""
-        self.skipped_ns += round(seconds * _NS)
+        self._skip_ns(round(seconds * _NS))
+
+    def _skip_ns(self, ns: int) -> None:
+        self.skipped_ns += ns
 
     def others_at_work(self) -> bool:
-        """Tell whether another thread of the code under test is at work.
+        """Tell whether a thread is at work that has not this clock, and was not there before it.
 
         What it does takes real time, so waiting for it does too: a time-out must not fire because a wait was skipped.
         """
-        if any(not future.done() for future in list(_submitted)):
-            return True
         if threading.active_count() <= len(self._there) and self._there.issuperset(threading.enumerate()):
             return False
         pooled, here = _pooled_threads(), threading.current_thread()
@@ -103,20 +128,17 @@ class Clock:
             thread is not here
             and thread not in self._there
             and thread not in pooled
+            and not self.turns.has(thread.ident)
             and not thread.name.startswith(_NOT_OF_THE_CODE)
             and thread not in getattr(thread, "idle_workers", ())  # anyio's workers know which of them are idle
             for thread in threading.enumerate()
         )
 
 
-_submitted: set[Any] = set()
-"""What was given to thread pools by threads that have a clock, as long as it is not done."""
-
-
 def _pooled_threads() -> Any:
     """The workers of thread pools: they live on when their work is done, so their work is counted instead."""
-    pools = sys.modules.get("concurrent.futures.thread")
-    return getattr(pools, "_threads_queues", ())
+    pools = sys.modules.get(_POOLS)
+    return getattr(pools, "_threads_queues", {})
 
 
 # ------------------------------------------------------------------------------------------------------ which clock
@@ -130,11 +152,8 @@ _known: dict[str, bool] = {}
 
 def _here() -> Clock | None:
     """Give the virtual clock of the caller's caller; None where time is real."""
-    clocks = _clocks.get(get_ident())
-    if not clocks:
-        return None
-    clock = clocks[-1]
-    if not clock.is_virtual or _is_real(sys._getframe(2).f_globals.get("__name__", "")):  # noqa: SLF001 - who asks?
+    clock = current()
+    if clock is None or not clock.is_in_use or _is_real(sys._getframe(2).f_globals.get("__name__", "")):  # noqa: SLF001 - who asks?
         return None
     return clock
 
@@ -155,7 +174,7 @@ def _is_machinery(module: str) -> bool:
 
 def _is_standard(module: str) -> bool:
     package = module.partition(".")[0]
-    return package in sys.stdlib_module_names and package not in _OF_THE_CODE and package != "__main__"
+    return package in sys.stdlib_module_names and module not in _OF_THE_CODE and package != "__main__"
 
 
 @contextmanager
@@ -166,25 +185,43 @@ def running(mode: ClockMode) -> Iterator[Clock]:
         mode: `virtual`, `recorded` or `real`.
     """
     clock = Clock(is_virtual=mode != "real")
-    thread = get_ident()
     with _lock:
-        clocks = _clocks.setdefault(thread, [])
-        if clocks and clocks[-1].is_virtual and clock.is_virtual:
+        clocks = _clocks.get(get_ident())
+        if clocks and clocks[-1].is_in_use and clock.is_virtual:
             clock = clocks[-1]
-        clocks.append(clock)
+        clock.opened += 1
         if clock.is_virtual:
             _open()
     try:
-        with _driving(_running_loop(), clock):
+        with _living_by(clock), _driving(_running_loop(), clock):
             yield clock
     finally:
         with _lock:
-            # Two tasks of one thread may close in another order than they opened.
-            _clocks[thread].remove(clock)
-            if not _clocks[thread]:
-                del _clocks[thread]
+            clock.opened -= 1
+            clock.turns.is_over = not clock.opened
             if clock.is_virtual:
                 _close()
+
+
+@contextmanager
+def _living_by(clock: Clock, turn: Turn | None = None) -> Iterator[None]:
+    """Let this thread live by a clock; it may have been counted on before."""
+    thread = get_ident()
+    with _lock:
+        clocks = _clocks.setdefault(thread, [])
+        clocks.append(clock)
+        if not clock.turns.has(thread):
+            clock.turns.begin(turn or clock.turns.add())
+    try:
+        yield
+    finally:
+        with _lock:
+            # Two tasks of one thread may close in another order than they opened.
+            clocks.remove(clock)
+            if clock not in clocks:
+                clock.turns.leave()
+            if not clocks:
+                del _clocks[thread]
 
 
 def current() -> Clock | None:
@@ -248,11 +285,10 @@ class _OfTuple(_Function):
 class _Sleep(_Function):
     def __call__(self, seconds: float, /) -> None:
         clock = _here()
-        if clock is None or not seconds >= 0 or clock.others_at_work():
+        if clock is None or not seconds >= 0:
             self.original(seconds)
         else:
-            clock.skip(seconds)
-            self.original(0)
+            clock.sleep(seconds)
 
 
 _OURS: Final = (
@@ -302,8 +338,11 @@ def _open() -> None:
         return
     _swap(_TO_OURS)
     _patch(threading.Event, "wait", _event_wait)
+    _patch(threading.Condition, "wait", _condition_wait)
+    _patch(threading.Thread, "start", _thread_start)
+    _patch(threading.Thread, "join", _thread_join)
     _set_datetime_methods(_DATETIME_METHODS)
-    for name, imported in (("asyncio", _asyncio_imported), ("concurrent.futures.thread", _pools_imported)):
+    for name, imported in (("asyncio", _asyncio_imported), (_POOLS, _pools_imported)):
         if not _hooked:
             register_post_import_hook(imported, name)  # at once where it is imported
         elif name in sys.modules:
@@ -324,14 +363,27 @@ def _close() -> None:
         if owner.__dict__.get(name) is ours:  # else another tool has patched it since, and takes care of it
             setattr(owner, name, original)
     _patched.clear()
-    _submitted.clear()
 
 
 def _patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-    original = owner.__dict__[name]
-    ours = wraps(original)(make(original))
-    setattr(owner, name, ours)
-    _patched.append((owner, name, original, ours))
+    there = owner.__dict__[name]
+    if there in _ours:
+        _patched.append((owner, name, there.__wrapped__, there))
+    elif not any(one in _ours for one in _chain(there)):  # else another tool has patched ours, and not let go of it
+        ours = wraps(there)(make(there))
+        setattr(owner, name, ours)
+        _patched.append((owner, name, there, ours))
+        _ours.add(ours)
+
+
+_ours: WeakSet[Any] = WeakSet()
+"""What stands, or stood, in place of a function."""
+
+
+def _chain(function: Any) -> Iterator[Any]:
+    """Go through what a function wraps."""
+    while function := getattr(function, "__wrapped__", None):
+        yield function
 
 
 def _swap(functions: Mapping[int, Any]) -> None:
@@ -394,16 +446,108 @@ def _has_default(function: FunctionType) -> bool:
     return any(id(value) in _ALL for value in values)
 
 
+# ----------------------------------------------------------------------------------------------------------- threads
+
+
 def _event_wait(original: Any) -> Any:
     def wait(event: threading.Event, timeout: float | None = None) -> bool:
         clock = _here()
-        if clock is None or timeout is None or event.is_set() or clock.others_at_work():
+        if clock is None or timeout is None or event.is_set() or not clock.turns.alone or clock.others_at_work():
             return bool(original(event, timeout))
         # Nobody is there to set it, so waiting for it is sleeping.
         clock.skip(max(timeout, 0))
         return bool(original(event, 0))
 
     return wait
+
+
+def _condition_wait(original: Any) -> Any:
+    """Wait as Python's own method does, by the turns of the threads; events, queues and futures are made of it."""
+
+    def wait(condition: Any, timeout: float | None = None) -> bool:
+        clock = _here()
+        if clock is None or not _has_others(clock) or (timeout is not None and timeout <= 0):
+            return bool(original(condition, timeout))
+        if not condition._is_owned():  # noqa: SLF001
+            raise RuntimeError("cannot wait on un-acquired lock")
+        waiter = Bell()
+        condition._waiters.append(waiter)  # noqa: SLF001
+        state = condition._release_save()  # noqa: SLF001
+        came = False
+        try:
+            came = clock.turns.wait_for(waiter, timeout)
+        finally:
+            condition._acquire_restore(state)  # noqa: SLF001
+            if not came:
+                with suppress(ValueError):
+                    condition._waiters.remove(waiter)  # noqa: SLF001
+        return came
+
+    return wait
+
+
+def _has_others(clock: Clock) -> bool:
+    return not clock.turns.alone and clock.turns.has(get_ident())
+
+
+def _thread_start(original: Any) -> Any:
+    """Give the clock to the threads that the code starts."""
+
+    def start(thread: threading.Thread) -> None:
+        clock, starter = current(), _starter()
+        if clock is None or not clock.is_in_use or thread.ident is not None or _is_real(starter) or starter == _POOLS:
+            original(thread)
+            return
+        turn, run, own = clock.turns.add(), thread.run, vars(thread).get("run")
+
+        def run_by_the_clock() -> None:
+            put_back()
+            with _living_by(clock, turn):
+                run()
+
+        def put_back() -> None:
+            del thread.run
+            if own is not None:
+                thread.run = own  # type: ignore[method-assign]
+
+        thread.run = run_by_the_clock  # type: ignore[method-assign]
+        try:
+            original(thread)
+        except BaseException:
+            put_back()
+            clock.turns.end(turn)
+            raise
+
+    return start
+
+
+def _starter() -> str:
+    """Name the module that starts a thread; the cassette lets its own go through its hands, too."""
+    frame = sys._getframe(2)  # noqa: SLF001
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_INTERCEPTING):
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _thread_join(original: Any) -> Any:
+    def join(thread: threading.Thread, timeout: float | None = None) -> None:
+        clock = _here()
+        if clock is not None and _has_others(clock) and thread is not threading.current_thread():
+            end = None if timeout is None else clock.now() + timeout
+            queue = _pooled_threads().get(thread)
+            if queue is not None:
+                clock.turns.wait(
+                    timeout,
+                    lambda most: original(thread, most) or not thread.is_alive(),
+                    still=lambda: clock.turns.has_work_in(queue),
+                    wake=lambda: None,
+                )
+            else:
+                clock.turns.wait_for_end(thread.ident, timeout)
+            timeout = None if end is None else max(0, end - clock.now())
+        original(thread, timeout)
+
+    return join
 
 
 # ---------------------------------------------------------------------------------------------------------- datetime
@@ -464,14 +608,15 @@ class _Loop:
     def __init__(self, loop: Any) -> None:
         self.clock: Clock | None = None
         self.entered = 0
-        self.in_threads = 0
-        """How many of the loop's futures wait for the work of a thread pool."""
+        self.in_threads: set[Any] = set()
+        """What the loop waits for that comes from threads, until it has heard of it."""
         self.skipped_ns = 0
         """How far the loop's time was ahead of the real one when it was last left."""
         self.ahead_ns = 0
         """How far the loop's time is ahead of the clock's."""
         self.select = loop._selector.select  # noqa: SLF001 - asyncio shows it nowhere else
         self.files = loop._selector.get_map  # noqa: SLF001
+        self.alarm = loop._write_to_self  # noqa: SLF001
 
     def enter(self, loop: Any, clock: Clock) -> None:
         self.entered += 1
@@ -498,17 +643,23 @@ class _Loop:
 
     def wait(self, timeout: float | None = None) -> Any:
         """Wait for files until the next timer, or have that time passed."""
-        if timeout is None or timeout <= 0 or self.clock is None:
+        clock = self.clock
+        if clock is None or (timeout is not None and timeout <= 0):
             return self.select(timeout)
         if events := self.select(0):
             return events
-        if self.in_threads or len(self.files()) > _ALARM or self.clock.others_at_work():
+        if len(self.files()) > _ALARM or not self.waits():
             return self.select(timeout)
-        self.clock.skip(timeout)
+        if _has_others(clock):
+            return clock.turns.wait(timeout, self.select, still=self.waits, wake=self.alarm) or []
+        if timeout is None or clock.others_at_work():
+            return self.select(timeout)
+        clock.skip(timeout)
         return []
 
-    def came_back(self, _future: object) -> None:
-        self.in_threads -= 1
+    def waits(self) -> bool:
+        """Tell whether nothing has come, and nothing will but from threads that have the clock."""
+        return not self.select(0) and all(_is_ours(future) for future in list(self.in_threads))
 
 
 _ALARM: Final = 1
@@ -555,17 +706,25 @@ def _run_forever(original: Any) -> Any:
 
 
 def _wrap_future(original: Any) -> Any:
-    """Count what a loop waits for in thread pools, until the loop itself has heard of its end."""
+    """Keep what a loop waits for in threads, until the loop itself has heard of its end."""
 
     def wrap_future(future: Any, *, loop: Any = None) -> Any:
         wrapped = original(future, loop=loop)
         state = _loops.get(wrapped.get_loop())
         if state is not None and wrapped is not future:
-            state.in_threads += 1
-            wrapped.add_done_callback(state.came_back)
+            state.in_threads.add(future)
+            wrapped.add_done_callback(lambda _: state.in_threads.discard(future))
         return wrapped
 
     return wrap_future
+
+
+_at_work: WeakSet[Any] = WeakSet()
+"""The futures of the work that threads with a clock gave to thread pools, until they are done."""
+
+
+def _is_ours(future: Any) -> bool:
+    return future in _at_work
 
 
 def _pools_imported(pools: ModuleType) -> None:
@@ -574,11 +733,27 @@ def _pools_imported(pools: ModuleType) -> None:
 
 
 def _submit(original: Any) -> Any:
+    """Give the clock to the work that the code gives to a thread pool."""
+
     def submit(pool: Any, function: Any, /, *args: Any, **options: Any) -> Any:
-        future = original(pool, function, *args, **options)
-        if get_ident() in _clocks:
-            _submitted.add(future)
-            future.add_done_callback(_submitted.discard)
+        clock = current()
+        if clock is None or not clock.is_in_use:
+            return original(pool, function, *args, **options)
+        turn = clock.turns.add(pool)
+
+        try:
+            future = original(pool, work_within(_living_by(clock, turn), function), *args, **options)
+        except BaseException:
+            clock.turns.end(turn)
+            raise
+
+        def done(_: object) -> None:
+            # In this order: a loop that has not heard of it yet has something to do.
+            _at_work.discard(future)
+            clock.turns.end(turn)
+
+        _at_work.add(future)
+        future.add_done_callback(done)
         return future
 
     return submit

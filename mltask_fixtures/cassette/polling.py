@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from pydantic import ValidationError
 
 from mltask_fixtures._errors import WrongUseError
 from mltask_fixtures.cassette.judge import rules_of
@@ -20,16 +23,22 @@ from mltask_fixtures.contract import (
     check,
     parse_task,
 )
+from mltask_fixtures.contract.responses import SearchResponse
 from mltask_fixtures.contract.task import WIRE_ORDER
 from mltask_fixtures.contract.wire import encode, in_map_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mltask_fixtures.cassette.match import Key
     from mltask_fixtures.cassette.replay import Following, MLTaskCassette
+    from mltask_fixtures.contract.check import Surface
+
+    _Polls = tuple[Key, list[tuple[int, dict[str, Any]]]]
+    _New = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 _TASK: Final = re.compile(r"(.*/_plugins/_ml/(?:profile/)?tasks/)(?!_search$)([^/]+)(.*)")
+_SEARCH: Final = re.compile(r".*/_plugins/_ml/tasks/_search")
 _OK: Final = 200
 _MAPS: Final = ("remote_job", "response")
 
@@ -224,7 +233,7 @@ def override(cassette: MLTaskCassette, with_: Overrides | Mapping[str, Any]) -> 
     """Let recorded tasks have other values.
 
     A field goes where the recorded answers have it; into all of them where none has. Under the name of a state it goes
-    into every answer that shows this state.
+    into every answer that shows this state. What a search finds of these tasks says the same.
 
     Raises:
         WrongUseError: there is no such field, no task is ever in such a state, or what comes of it is no body that the
@@ -240,22 +249,57 @@ def override(cassette: MLTaskCassette, with_: Overrides | Mapping[str, Any]) -> 
         states = ", ".join(sorted(shown))
         raise WrongUseError(f"with_: no task in {cassette.path} is ever {strange[0]}; it shows {states}")
     somewhere = {key for _, bodies in tasks for _, body in bodies for key in body}
+
+    def new(body: Mapping[str, Any]) -> dict[str, Any]:
+        everywhere = {name: value for name, value in fields.items() if name in body or name not in somewhere}
+        return everywhere | by_state.get(str(body.get("state")), {})
+
     findings: dict[str, list[int]] = {}
-    for key, bodies in tasks:
-        for number, body in bodies:
-            new = {name: value for name, value in fields.items() if name in body or name not in somewhere}
-            new |= by_state.get(str(body["state"]), {})
-            if not new:
-                continue
-            task = _ordered({**body, **new})
-            wrong = _findings(task, rules, polled_task(key.method, key.path))
-            for finding in wrong:
-                findings.setdefault(str(finding), []).append(number + 1)
-            if not findings:
-                cassette.show(number, changed(cassette.recorded_answer(number), encode(task).encode()))
+    for number, body, wrong in [*_new_polls(tasks, new, rules), *_new_searches(cassette, tasks, new, rules)]:
+        for finding in wrong:
+            findings.setdefault(str(finding), []).append(number + 1)
+        cassette.show(number, changed(cassette.recorded_answer(number), encode(body).encode()))
     if findings:
         told = (f"  - {_interactions(numbers)}: {finding}" for finding, numbers in findings.items())
         raise WrongUseError("\n".join([f"with_ makes of {cassette.path} what its server does not say:", *told]))
+
+
+def _new_polls(tasks: list[_Polls], new: _New, rules: Dialect | None) -> Iterator[tuple[int, Any, list[Finding]]]:
+    for key, bodies in tasks:
+        for number, body in bodies:
+            if others := new(body):
+                task = _ordered({**body, **others})
+                yield number, task, _findings(task, rules, polled_task(key.method, key.path))
+
+
+def _new_searches(
+    cassette: MLTaskCassette, tasks: list[_Polls], new: _New, rules: Dialect | None
+) -> Iterator[tuple[int, Any, list[Finding]]]:
+    polled = {polled_task(key.method, key.path) for key, _ in tasks}
+    for number, answer in _searches_of(cassette):
+        wrong: list[Finding] = []
+        changes = False
+        for hit in answer["hits"]["hits"]:
+            source = hit["_source"]
+            if hit["_id"] in polled and (others := new(source)):
+                # A stored document keeps its order, and what is written later stands at its end.
+                hit["_source"] = _said({**source, **others})
+                wrong += _findings(hit["_source"], rules, hit["_id"], surface="search_source")
+                changes = True
+        if changes:
+            yield number, answer, wrong
+
+
+def _searches_of(cassette: MLTaskCassette) -> Iterator[tuple[int, Any]]:
+    """Give the answers to searches for tasks, each with its number."""
+    for key, numbers in cassette.recorded.items():
+        if not _SEARCH.fullmatch(key.path):
+            continue
+        for number in numbers:
+            answer = cassette.recorded_answer(number)
+            with suppress(ValidationError):
+                SearchResponse.model_validate_json(answer.body)
+                yield number, json.loads(answer.body)
 
 
 def _interactions(numbers: list[int]) -> str:
@@ -288,16 +332,24 @@ def _field(name: Any, *others: str) -> str:
 
 def _ordered(body: Mapping[str, Any]) -> dict[str, Any]:
     """Write a body as a server would: its order of keys, and none without a value."""
+    keys = sorted(body, key=lambda key: WIRE_ORDER.index(key) if key in WIRE_ORDER else len(WIRE_ORDER))
+    task = _said({key: body[key] for key in keys})
     return {
-        key: in_map_order(value) if key in _MAPS and isinstance(value, Mapping) else getattr(value, "value", value)
-        for key in sorted(body, key=lambda key: WIRE_ORDER.index(key) if key in WIRE_ORDER else len(WIRE_ORDER))
-        if (value := body[key]) is not None
+        key: in_map_order(value) if key in _MAPS and isinstance(value, Mapping) else value
+        for key, value in task.items()
     }
 
 
-def _findings(task: Mapping[str, Any], rules: Dialect | None, task_id: str | None) -> list[Finding]:
+def _said(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the keys without a value, and say words as text."""
+    return {key: getattr(value, "value", value) for key, value in body.items() if value is not None}
+
+
+def _findings(
+    task: Mapping[str, Any], rules: Dialect | None, task_id: str | None, surface: Surface = "get"
+) -> list[Finding]:
     if rules is not None:
-        return check(task, rules, task_id=task_id)
+        return check(task, rules, surface=surface, task_id=task_id)
     try:
         parse_task(task)
     except InvalidTaskError as error:

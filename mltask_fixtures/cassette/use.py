@@ -51,14 +51,15 @@ class use_cassette:  # noqa: N801 - it reads as vcrpy's function of this name do
         folder: where names are looked up and recordings are written; `cassettes` here by default.
         allowed_hosts: addresses that may be connected to while a recording is replayed.
         allow_secrets: the fingerprints of values that look like secrets, are none, and may be recorded.
-        clock: in replay, `virtual` lets sleeps of this thread pass at once and the clocks it reads agree; `recorded`
-            does so, and answers come at the times at which they were recorded; `real` changes nothing. Recording always
-            takes its time.
+        clock: in replay, `virtual` lets sleeps of this thread, and of those that it starts, pass at once and the clocks
+            they read agree; `recorded` does so, and answers come at the times at which they were recorded; `real`
+            changes nothing. Recording always takes its time.
         any_task_id: whether ids that were not recorded are answered as well: the first one that is asked for is the
             first recorded task, and so on; answers then say the id that was asked for.
         start_at: a state; each task's polls begin with the first recorded answer that shows it.
         with_: values of the recorded tasks to change, such as `{"error": "no such index"}`, or for the polls that show
-            one state, `{"FAILED": {"error": "no such index"}}`; None takes a field away.
+            one state, `{"FAILED": {"error": "no such index"}}`; None takes a field away. What a search finds of these
+            tasks says the same.
         faults: what happens at the nth poll of each task in place of its recorded answer, such as
             `{2: 429, 5: "timeout", range(6, 9): 503}`: an HTTP status, `timeout`, `reset`, `refused`, `truncated`, or a
             `timedelta` that the answer takes. The recorded answers go on after it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from mltask_fixtures._errors import WrongUseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mltask_fixtures.cassette import Recording
 
@@ -50,13 +50,14 @@ def form_of(path: Path) -> Form:
     Raises:
         DamagedCassetteError: it is no cassette at all.
     """
+    from mltask_fixtures.cassette import format as our_format
     from mltask_fixtures.cassette import store
 
     if path.suffix != store.SUFFIX:
         return "vcrpy-yaml"
     values = json.loads(path.read_bytes())
-    ours = any("recorded_ms" in one or not _is_vcrpys(one) for one in values["interactions"])
-    return "mltask" if ours or not values["interactions"] else "vcrpy-json"
+    is_ours = our_format.DIGEST in (values.get("metadata") or {}) or not all(map(_is_vcrpys, values["interactions"]))
+    return "mltask" if is_ours or not values["interactions"] else "vcrpy-json"
 
 
 def _is_vcrpys(interaction: Mapping[str, Any]) -> bool:
@@ -88,12 +89,29 @@ def text_of(cassette: Mapping[str, Any], form: Form) -> tuple[str, Mapping[str, 
         "responses": [_vcrpys(one["response"]) for one in exchanges],
         "metadata": {key: said for key, said in (cassette.get("metadata") or {}).items() if key != our_format.DIGEST},
     }
+    times = [one["response"].get(our_format.RECORDED_MS) for one in exchanges]
+    serializer = _Timed(jsonserializer if form == "vcrpy-json" else yamlserializer, times)
     try:
-        return str(serialize(values, jsonserializer if form == "vcrpy-json" else yamlserializer)), {}
+        return str(serialize(values, serializer)), {}
     except (UnicodeDecodeError, TypeError):
         raise WrongUseError(
             "vcrpy's JSON holds no binary bodies, and this recording has one; write YAML, into a file named *.yaml"
         ) from None
+
+
+class _Timed:
+    """Vcrpy's serializer, and beside each exchange when its answer came: vcrpy reads over that, and we read it."""
+
+    def __init__(self, serializer: Any, times: Sequence[float | None]) -> None:
+        self._serializer, self._times = serializer, times
+
+    def serialize(self, values: Mapping[str, Any]) -> str:
+        from mltask_fixtures.cassette.format import RECORDED_MS
+
+        for one, when in zip(values["interactions"], self._times, strict=True):
+            if when is not None:
+                one[RECORDED_MS] = when
+        return str(self._serializer.serialize(values))
 
 
 def _ordered(interaction: Mapping[str, Any]) -> dict[str, Any]:

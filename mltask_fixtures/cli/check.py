@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from mltask_fixtures._errors import WrongUseError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mltask_fixtures.cassette import Recording
+    from mltask_fixtures.cassette import DamagedCassetteError, Recording
     from mltask_fixtures.contract import Finding
 
 _MOST = 1000
@@ -59,12 +60,16 @@ def command(files: tuple[str, ...], dialect: str | None, as_json: bool) -> None:
 
 
 def _verdict(name: str, dialect: str | None) -> _Verdict:
+    from mltask_fixtures.cassette import DamagedCassetteError
     from mltask_fixtures.contract import DIALECTS, check
 
     if dialect is not None:
         DIALECTS[dialect]
     text = sys.stdin.buffer.read() if name == "-" else _read(Path(name))
-    recording = _recording(name, text)
+    try:
+        recording = _recording(name, text)
+    except DamagedCassetteError as error:
+        return _Verdict([_damage(name, text, error)])
     if recording is not None:
         from mltask_fixtures.cassette.judge import judge
 
@@ -83,7 +88,11 @@ def _read(path: Path) -> bytes:
 
 
 def _recording(name: str, text: bytes) -> Recording | None:
-    """Read the text as a recording; None if it is something else."""
+    """Read the text as a recording; None if it is something else.
+
+    Raises:
+        DamagedCassetteError: it is a part of one.
+    """
     from mltask_fixtures.cassette import format as our_format
     from mltask_fixtures.cassette import store
     from mltask_fixtures.cassette.recording import from_dict
@@ -91,10 +100,11 @@ def _recording(name: str, text: bytes) -> Recording | None:
     try:
         values: Any = json.loads(text)
     except (ValueError, RecursionError):
-        if b"interactions:" not in text:
-            return None
-        if name == "-":
+        is_yaml = b"interactions:" in text
+        if is_yaml and name == "-":
             raise WrongUseError("a YAML recording is read from a file, not from stdin") from None
+        if not is_yaml and (name == "-" or not _begins_as_cassette(text)):
+            return None
         return from_dict(Path(name), store.read(Path(name)))
     if not isinstance(values, dict) or "interactions" not in values:
         return None
@@ -104,6 +114,34 @@ def _recording(name: str, text: bytes) -> Recording | None:
         return from_dict(Path(name), our_format.deserialize(text.decode()))
     except ValueError as error:
         raise WrongUseError(f"stdin is no whole recording: {error}") from None
+
+
+_CUT = "the beginning of a cassette, cut off (truncated)"
+_REMEDY = "it was left as it is: restore it from version control, or delete it and record anew (--mltask-record once)"
+_BEGINNINGS = (b'{"version":', b'{"metadata":', b'{"interactions":')
+
+
+def _begins_as_cassette(text: bytes) -> bool:
+    """Tell the beginning of a cassette, of which less than its first line may be left, from that of a task's body."""
+    first = re.sub(rb"\s+", b"", text[:200])
+    return bool(first) and any(first.startswith(word) or word.startswith(first) for word in _BEGINNINGS)
+
+
+def _damage(name: str, text: bytes, error: DamagedCassetteError) -> Finding:
+    """Say what is wrong with a file that is no whole cassette, and what to do."""
+    from pydantic_core import from_json
+
+    from mltask_fixtures.contract import Finding
+
+    what = str(error).removeprefix(f"{name} is ")
+    if _begins_as_cassette(text):
+        try:
+            from_json(text)
+        except ValueError as reason:
+            if cut := re.search(r"EOF while parsing .* at (line \d+ column \d+)", str(reason)):
+                what = f"{_CUT} at {cut[1]}; {_REMEDY}"
+    seen, _, rule = what.partition("; ")
+    return Finding("damaged_cassette", "file", seen, rule)
 
 
 def _notes(recording: Recording, dialect: str | None) -> Iterator[str]:

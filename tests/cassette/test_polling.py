@@ -12,6 +12,7 @@ from opensearchpy import OpenSearch
 
 from mltask_fixtures import DIALECTS, TaskState, check, use_cassette
 from mltask_fixtures._errors import WrongUseError
+from mltask_fixtures.cassette import load
 
 KMEANS, FAILED, DEPLOY = (
     "3.6.0/train-kmeans-completed",
@@ -218,7 +219,7 @@ def test_the_changed_body_is_what_a_server_would_send():
         ({"state": "EXPIRED"}, r"a TRAINING task is only ever seen as .* \[unreachable_state\]"),
         ({"last_update_time": 1}, r"last_update_time is 1; .* \[out_of_range\]"),
         ({"COMPLETED": {"model_id": None}}, r"model_id is missing; a 3\.6 TRAINING task that is COMPLETED has it"),
-        ({"COMPLETED": {"is_async": "yes"}}, r"interaction \d+: is_async is \"yes\""),
+        ({"COMPLETED": {"is_async": "yes"}}, r"interaction \d+ and 1 more: is_async is \"yes\""),
     ],
 )
 def test_what_the_server_never_says_is_refused_at_once(changes, told):
@@ -240,6 +241,42 @@ def test_what_the_server_never_says_is_refused_at_once(changes, told):
 def test_unknown_fields_and_states_name_the_nearest(changes, told):
     """A misspelt field or state is an error that says what was meant."""
     with pytest.raises(WrongUseError, match=told), use_cassette(KMEANS, with_=changes):
+        pytest.fail("it was opened")
+
+
+@pytest.mark.parametrize("server", ["2.19.1", "3.6.0"])
+@pytest.mark.parametrize("any_task_id", [False, True])
+def test_what_a_search_finds_of_a_task_says_the_same(client, server, any_task_id):
+    """The source of a hit has the same new values as the polls of its task, and is what a server would store."""
+    changes = {"COMPLETED": {"state": "FAILED", "model_id": None, "error": "out of memory"}}
+    query = {"query": {"term": {"model_id": "AgApH5QBbWx0YXNrfQAt"}}}
+    with use_cassette(f"{server}/train-kmeans-completed", with_=changes, any_task_id=any_task_id) as cassette:
+        task_id = "mine" if any_task_id else cassette.task_ids[0]
+        polled = [client.plugins.ml.get_task(task_id=task_id) for _ in range(40)][-1]
+        (hit,) = client.plugins.ml.search_tasks(body=query)["hits"]["hits"]
+        assert polled["error"] == "out of memory"
+        assert hit["_id"] == task_id
+        assert hit["_source"] == polled
+        assert [*hit["_source"]][-1] == "error"
+        assert check(hit["_source"], server, surface="search_source") == []
+
+
+def test_a_search_finds_other_tasks_as_they_were(client, tmp_path):
+    """A task that no poll shows is none of those that are changed."""
+    values = json.loads(load("3.6.0/register-with-deployment").path.read_text())
+    del values["interactions"][4]  # the one poll of the task that the search finds
+    (tmp_path / "other.json").write_text(json.dumps(values))
+    search = load(tmp_path / "other.json").interactions[3]
+    with use_cassette(tmp_path / "other.json", with_={"worker_node": ["KfEEGG7_SsKZVFqI4ko2FA"]}) as cassette:
+        told = client.plugins.ml.search_tasks(body=json.loads(search.request.body))
+        assert client.plugins.ml.get_task(task_id=cassette.task_ids[0])["worker_node"] == ["KfEEGG7_SsKZVFqI4ko2FA"]
+    assert told == json.loads(search.response.body)
+
+
+def test_a_hit_that_no_server_stores_is_refused():
+    """Four polls and two hits of one task would be wrong, and all are counted."""
+    told = r"interaction 2 and 5 more: state is EXPIRED; in 3\.6 a TRAINING task is only ever seen as "
+    with pytest.raises(WrongUseError, match=told), use_cassette("3.6.0/train-held-running", with_={"state": "EXPIRED"}):
         pytest.fail("it was opened")
 
 

@@ -158,6 +158,47 @@ def test_check_stops_counting_at_a_thousand(shell, tmp_path):
     assert done.stdout.splitlines()[-1] == "  note: there are more than 1000 findings; the rest is left out"
 
 
+CUT_OFF = [1, 2, 9, 20, 60, 5000]
+"""After how many characters a cassette ends; its first line is the first character."""
+
+
+@pytest.mark.parametrize("left", CUT_OFF)
+@pytest.mark.parametrize("indent", [2, None], ids=["ours", "one line"])
+def test_check_says_that_a_cassette_was_cut_off_and_what_to_do(shell, bundled, tmp_path, left, indent):
+    """Wherever it ends, it is no body of a task; the other files are looked at all the same."""
+    text = json.dumps(json.loads((bundled / f"{KMEANS}.json").read_text()), indent=indent)
+    (tmp_path / "half.json").write_text(text[:left])
+    done = shell("check", "half.json", bundled / f"{KMEANS}.json")
+    assert done.returncode == 1
+    told, finding, other = done.stdout.splitlines()
+    assert told == "half.json: found"
+    assert finding.startswith("  - file is the beginning of a cassette, cut off (truncated) at line ")
+    assert finding.endswith(
+        "; it was left as it is: restore it from version control, or delete it and record anew (--mltask-record once) "
+        "[damaged_cassette]"
+    )
+    assert other.endswith(": fine")
+
+
+def test_check_says_where_a_cassette_is_damaged(shell, bundled, tmp_path):
+    """One that goes on after its fault was not cut off."""
+    text = (bundled / f"{KMEANS}.json").read_text()
+    (tmp_path / "hurt.json").write_text(text.replace('"interactions": [', '"interactions": [[', 1))
+    (tmp_path / "hurt.yaml").write_text("interactions:\n- request: {a: \nversion: 1\n")
+    done = shell("check", "hurt.json", "hurt.yaml")
+    assert done.returncode == 1
+    _, first, _, second = done.stdout.splitlines()
+    assert first.startswith("  - file is damaged at line ")
+    assert second.startswith("  - file is no cassette: while parsing a flow")
+    assert all("or delete it and record anew [damaged_cassette]" in line for line in (first, second))
+
+
+def test_a_body_that_was_cut_off_is_no_cassette(shell, tmp_path):
+    """It does not begin as one."""
+    (tmp_path / "body.json").write_text('{"task_type":"TRAI')
+    assert shell("check", "body.json").stdout.endswith(" [not_json]\n")
+
+
 def test_check_as_json_tells_findings_and_notes_of_each_file(shell, bundled, tmp_path):
     """One object for each, in the order of the command line."""
     (tmp_path / "body.json").write_text("{}")

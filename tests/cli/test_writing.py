@@ -33,6 +33,10 @@ def bodies(path):
     ]
 
 
+def times(path):
+    return [one.t_ms for one in load(path).interactions]
+
+
 @pytest.mark.parametrize("name", [KMEANS, "2.19.1/register-remote-model", "3.6.0/unknown-task-id"])
 def test_convert_goes_both_ways_and_keeps_every_byte(shell, tmp_path, name):
     """Ours to vcrpy's YAML, to ours, to vcrpy's JSON, to ours."""
@@ -48,6 +52,7 @@ def test_convert_goes_both_ways_and_keeps_every_byte(shell, tmp_path, name):
     original = bodies(name)
     for file in ("a.yaml", "b.json", "c.json", "d.json"):
         assert bodies(tmp_path / file) == original
+        assert times(tmp_path / file) == times(name)
     kept = {key: said for key, said in load(tmp_path / "d.json").metadata.items() if key != "digest"}
     assert kept == {key: said for key, said in load(name).metadata.items() if key != "digest"}
 
@@ -61,6 +66,8 @@ def test_plain_vcrpy_replays_what_was_converted(shell, tmp_path, target, option)
     player = vcr.VCR(serializer="json" if option else "yaml", record_mode="none")
     with player.use_cassette(str(tmp_path / target)), urllib.request.urlopen(poll.request.uri) as answer:
         assert answer.read() == poll.response.body
+    assert times(tmp_path / target) == times(KMEANS)
+    assert max(times(KMEANS)) > 0
 
 
 def test_ours_replays_what_was_vcrpys(shell, tmp_path):

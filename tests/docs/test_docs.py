@@ -14,6 +14,7 @@ import click
 import pytest
 
 from mltask_fixtures import pytest_plugin
+from mltask_fixtures._plugin import marker
 from mltask_fixtures.cli import commands
 
 ROOT = Path(__file__).parents[2]
@@ -133,10 +134,10 @@ def test_the_reference_of_the_plugin_is_complete(declared):
     """Every option, ini key, marker, argument of the marker and fixture stands on its page."""
     text = (ROOT / "docs/plugin.md").read_text(encoding="utf-8")
     fixtures = {name for name in vars(pytest_plugin) if re.fullmatch(r"mltask(_\w+)?", name)}
-    markers = {marker.partition("(")[0] for marker in pytest_plugin._MARKERS}
+    markers = {sentence.partition("(")[0] for sentence in pytest_plugin._MARKERS}
     for name in declared.options | declared.keys | fixtures | markers:
         assert f"`{name}" in text, name
-    for name in pytest_plugin._CASSETTE_OPTIONS:
+    for name in marker.OPTIONS:
         assert f"`{name}" in text, name
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mltask_fixtures.cassette import format as our_format
 from mltask_fixtures.cassette import load, store
 from mltask_fixtures.cassette.timeline import polled_task
 
@@ -225,6 +226,38 @@ def test_a_failed_test_hides_nothing(orphaned):
     orphaned.makepyfile(test_z="def test_red(): assert False")
     result = orphaned.runpytest()
     result.stdout.fnmatch_lines(ORPHANED)
+
+
+def large(project, name, *, named):
+    """Lay the large body of a cassette beside its place; the cassette is there if it is to name it."""
+    body = json.dumps({"task_id": TASK, "status": "CREATED", "note": name * 10_000}).encode()
+    bodies = project.path / "cassettes" / f"{name}.bodies"
+    bodies.mkdir(parents=True)
+    (bodies / our_format.name_of(body)).write_bytes(body)
+    if named:
+        path = project.path / "cassettes" / f"{name}.json"
+        values = json.loads(path.read_text())
+        values["interactions"][0]["response"]["body"] = {"file": our_format.name_of(body), "bytes": len(body)}
+        path.write_text(json.dumps(values))
+    return our_format.name_of(body)
+
+
+def test_large_bodies_that_no_cassette_names_are_listed(orphaned):
+    """The folder of a cassette that is gone, and what is left over in one's own; not what is named, nor another's files."""
+    large(orphaned, "opened", named=True)
+    large(orphaned, "deep/gone", named=False)
+    name = large(orphaned, "mine", named=False)
+    (orphaned.path / "cassettes" / "deep" / "notes.bodies").mkdir()
+    (orphaned.path / "cassettes" / "deep" / "notes.bodies" / "a.body").write_text("another tool's")
+    (orphaned.path / "cassettes" / "opened.bodies" / "README").write_text("what this is")
+    result = orphaned.runpytest()
+    result.assert_outcomes(passed=3)
+    listing = result.stdout.str().partition("cassettes that no test uses")[2]
+    assert [line for line in listing.splitlines() if line.startswith("cassettes")] == [
+        "cassettes/deep/forgotten.json",
+        "cassettes/deep/gone.bodies: its cassette is gone",
+        f"cassettes/mine.bodies/{name}: no cassette names it",
+    ]
 
 
 def test_orphans_are_nobodys_business_by_default(orphaned):
