@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from mltask_fixtures.cassette.recording import Interaction, Recording, read_reco
 from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _ML: Final = "/_plugins/_ml/"
@@ -102,25 +101,9 @@ def judged(
                 }
             if _host(uri) not in clusters:
                 continue
-        status, body, headers = response["status"]["code"], response["body"]["string"], _Headers(interaction)
+        status, body, headers = response["status"]["code"], response["body"]["string"], interaction.response.headers
         for finding in check_exchange(method, path, status, headers, body, dialect=rules, server=answered_by):
             yield number, finding
-
-
-class _Headers(Mapping[str, str]):
-    """The headers of an answer, which most often nobody asks for."""
-
-    def __init__(self, interaction: Interaction) -> None:
-        self._interaction = interaction
-
-    def __getitem__(self, name: str) -> str:
-        return self._interaction.response.headers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._interaction.response.headers)
-
-    def __len__(self) -> int:
-        return len(self._interaction.response.headers)
 
 
 def _rules(dialect: str | None) -> Dialect | None:
