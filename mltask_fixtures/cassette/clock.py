@@ -367,17 +367,20 @@ def _close() -> None:
 
 def _patch(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     there = owner.__dict__[name]
-    if there in _ours:
-        _patched.append((owner, name, there.__wrapped__, there))
-    elif not any(one in _ours for one in _chain(there)):  # else another tool has patched ours, and not let go of it
+    original, ours = _made.get((owner, name), (None, None))
+    if there is ours:  # left in place, for another tool had patched it
+        there = original
+    elif there is not original:
+        if ours in _chain(there):
+            return  # another tool has patched ours, and not let go of it
         ours = wraps(there)(make(there))
-        setattr(owner, name, ours)
-        _patched.append((owner, name, there, ours))
-        _ours.add(ours)
+        _made[owner, name] = there, ours
+    setattr(owner, name, ours)
+    _patched.append((owner, name, there, ours))
 
 
-_ours: WeakSet[Any] = WeakSet()
-"""What stands, or stood, in place of a function."""
+_made: dict[tuple[Any, str], tuple[Any, Any]] = {}
+"""What stands, or stood, in place of a function, after the function."""
 
 
 def _chain(function: Any) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
@@ -13,7 +12,7 @@ from mltask_fixtures.cassette.recording import Interaction, Recording, read_reco
 from mltask_fixtures.contract import DIALECTS, Dialect, Finding, UnknownDialectError, check_exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 _ML: Final = "/_plugins/_ml/"
@@ -111,7 +110,7 @@ def findings_in(interaction: Interaction, rules: Rules) -> list[Finding]:
     if rules.dialect is not None and interaction.surely_agrees(rules.dialect, rules.server):
         return []
     (method, uri, _), response = interaction.asked, interaction.values["response"]
-    status, body, headers = response["status"]["code"], response["body"]["string"], _Headers(interaction)
+    status, body, headers = response["status"]["code"], response["body"]["string"], interaction.response.headers
     return check_exchange(method, _path(uri), status, headers, body, dialect=rules.dialect, server=rules.server)
 
 
@@ -152,22 +151,6 @@ def named(interactions: Sequence[Asked], findings: Iterable[tuple[int, Finding]]
         where = f"interaction {number + 1} ({method} {_path(uri).partition('?')[0]}): {finding.field}"
         found.append(replace(finding, field=where))
     return found
-
-
-class _Headers(Mapping[str, str]):
-    """The headers of an answer, which most often nobody asks for."""
-
-    def __init__(self, interaction: Interaction) -> None:
-        self._interaction = interaction
-
-    def __getitem__(self, name: str) -> str:
-        return self._interaction.response.headers[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._interaction.response.headers)
-
-    def __len__(self) -> int:
-        return len(self._interaction.response.headers)
 
 
 def _is_ml(uri: str) -> bool:

@@ -101,13 +101,19 @@ def surely_agrees(
             # The same bytes again: no key came twice, and no number was rounded.
             if type(body) is not dict or to_json(body) != raw:
                 return False
-        return _agrees(body, dialect, task_id) and (headers is None or _headers_agree(headers, server or dialect))
+        return _agrees(body, dialect, task_id) and (headers is None or headers_agree(headers, server or dialect))
     except (KeyError, TypeError, ValueError, PydanticSerializationError):
         return False
 
 
-def _headers_agree(headers: Mapping[str, str], server: Dialect) -> bool:
-    """Look at each header once; few come, and they come often."""
+def headers_agree(headers: Mapping[str, str], server: Dialect) -> bool:
+    """Tell whether `check_headers` finds nothing, looking at each header once: few come, and they come often.
+
+    Example:
+        >>> from mltask_fixtures.contract import DIALECTS
+        >>> headers_agree({"content-type": "text/html"}, DIALECTS["3.6"])
+        False
+    """
     known: set[tuple[str, str]] = server.plans.setdefault("headers", set())
     if known.issuperset(headers.items()):
         return True

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import pickle
 import queue
 import sched
@@ -550,6 +551,33 @@ def test_everything_of_threads_is_put_back():
     with running("virtual"):
         assert [vars(owner)[name] is not method for owner, name, method in methods] == [True] * 5
     assert [vars(owner)[name] is method for owner, name, method in methods] == [True] * 5
+
+
+def test_a_patch_of_another_tool_over_ours_is_left_in_place():
+    """A tool that wraps `Thread.start` in the block and lets go later finds its own there, and threads start once."""
+    original = vars(threading.Thread)["start"]
+    with running("virtual"):
+        ours = vars(threading.Thread)["start"]
+
+        @functools.wraps(ours)
+        def theirs(thread):
+            ours(thread)
+
+        threading.Thread.start = theirs
+    try:
+        for _ in range(2):
+            log = []
+            with running("virtual") as clock:
+                in_threads(lambda log=log: poller(240, log))
+                assert vars(threading.Thread)["start"] is theirs
+                assert clock.skipped == around(LONG)
+        assert vars(threading.Thread)["start"] is theirs
+        threading.Thread.start = ours
+        with running("virtual"):
+            pass
+        assert vars(threading.Thread)["start"] is original
+    finally:
+        threading.Thread.start = original
 
 
 def test_polls_of_a_cassette_in_threads_do_not_wait():
