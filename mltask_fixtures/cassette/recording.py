@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mltask_fixtures.cassette import store
 from mltask_fixtures.cassette.format import RECORDED_MS, USUAL, WRITERS
+from mltask_fixtures.cassette.match import Key, key_of
 from mltask_fixtures.cassette.request import Request
 from mltask_fixtures.contract.agree import surely_agrees
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from mltask_fixtures.contract import Dialect
 
-_POLL: Final = re.compile(r"https?://[^/?#]+/_plugins/_ml/tasks/(?!_search$)([A-Za-z0-9_-]+)")
+_POLL: Final = re.compile(r"https?://[^/?#]+(/_plugins/_ml/tasks/(?!_search$)([A-Za-z0-9_-]+))")
 _OK: Final = 200
 _KEYS_OF_REQUEST: Final = 4
 _VERSION_HEADER = "x-opensearch-version"
@@ -101,6 +102,11 @@ class Interaction:
         return request["method"], request["uri"], request["body"]
 
     @property
+    def key(self) -> Key:
+        """What of the request decides its answer."""
+        return key_of(*self.asked)
+
+    @property
     def header_names(self) -> Iterable[str]:
         """The names of the response's headers."""
         names: Iterable[str] = self.values["response"]["headers"]
@@ -128,11 +134,15 @@ class Interaction:
 class _Poll(Interaction):
     """What most interactions of a large file are, as it stands in the file: a GET that was answered by plain JSON."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_path", "_task_id")
 
     def __init__(self, kept: Mapping[str, Any]) -> None:
         self._values = self._request = self._response = None
         self._kept = kept
+        self._path: str | None = None
+        self._task_id: str | None = None
+        if poll := _POLL.fullmatch(kept["request"]["uri"]):
+            self._path, self._task_id = poll.groups()
 
     def _read(self) -> Mapping[str, Any]:
         request, response = self._kept["request"], self._kept["response"]
@@ -162,12 +172,15 @@ class _Poll(Interaction):
         names: Iterable[str] = self._kept["response"]["headers"]
         return names
 
+    @property
+    def key(self) -> Key:
+        return super().key if self._path is None else Key("GET", self._path, "", "")
+
     def surely_agrees(self, rules: Dialect, server: Dialect | None = None) -> bool:
-        request, response = self._kept["request"], self._kept["response"]
-        poll = _POLL.fullmatch(request["uri"])
-        if poll is None or response["status"]["code"] != _OK:
+        response = self._kept["response"]
+        if self._path is None or response["status"]["code"] != _OK:
             return False
-        return surely_agrees(response["body"]["json"], rules, poll[1], response["headers"], server)
+        return surely_agrees(response["body"]["json"], rules, self._task_id, response["headers"], server)
 
 
 def _is_poll(one: Any, known: set[tuple[str, ...]]) -> bool:

@@ -362,7 +362,7 @@ class MLTaskCassette:
                 raise InvalidCassetteError(path, findings)
             queues = self._queues
             for number, interaction in enumerate(recording.interactions):
-                key = key_of(*interaction.asked)
+                key = interaction.key
                 queue = queues.get(key)
                 if queue is None:
                     queue = queues[key] = _Queue()
@@ -372,10 +372,10 @@ class MLTaskCassette:
         self._metadata = {**recording.metadata, **self._metadata}
         self._dialect = self._dialect or recording.dialect
         self._failures = Failures.read(path, self._metadata)
-        if self.record_mode != "all":
+        self.write_protected = self.record_mode in ("none", "once")
+        if self.record_mode == "new":
             for key, queue in self._queues.items():
                 self._failures.count(key, len(queue.numbers))
-        self.write_protected = self.record_mode in ("none", "once")
 
     def save(self) -> None:
         """Write what was recorded, without secrets and held to the contract; nothing if nothing was.

@@ -82,7 +82,7 @@ def _raw(document_id: str) -> bytes | None:
 
 
 def _time(raw: bytes) -> int:
-    return raw[5] << 40 | raw[4] << 32 | raw[3] << 24 | raw[2] << 16 | raw[12] << 8 | raw[14]
+    return int.from_bytes(raw[2:6], "little") << 16 | raw[12] << 8 | raw[14]
 
 
 def mint_node_id(random_bytes: bytes) -> str:
