@@ -439,6 +439,7 @@ def test_another_run_gives_the_same(made, later, mac, polls):
         )
         text = re.sub(r"(?<!\d)1\d{12}(?!\d)", lambda match: str(int(match[0]) + later * 1000), text)
         text = re.sub(r"(?<![\d.])1\d{9}(?!\d)", lambda match: str(int(match[0]) + later), text)
+        text = re.sub(r"(?<![\d.])1\.\d{3,9}E9(?!\d)", lambda match: encode(float(match[0]) + later), text)
         return text.replace('"took":3', '"took":4').replace("127.0.0.1:9219", "127.0.0.1:9236")
 
     exchanges = []
